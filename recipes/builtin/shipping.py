@@ -28,7 +28,7 @@ def sampled_texts(
     *,
     seed: int,
     length: int = 220,
-    batch: int = 64,
+    batch: int = 200,
 ) -> Iterator[str]:
     """Texts that the model writes by itself at temperature 0.9, top-p 0.97."""
     device = next(model.parameters()).device

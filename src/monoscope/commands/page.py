@@ -1,0 +1,144 @@
+"""The run's page, written again as the run grows: whatever is complete is shown."""
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from monoscope.commands.open_run import OpenRun
+from monoscope.commands.run_folder import read_record, write_text
+from monoscope.explore import report_html
+from monoscope.features import FeatureIndex
+from monoscope.manifest import is_complete, read_manifest
+from monoscope.train import read_metrics
+from monoscope.train.trainer import Workplace
+
+CARDS = 4096
+"""Feature cards in one page, at most: beyond, the most common ones that fire rarely enough to mean something."""
+RENEW_EVERY = 5.0
+"""Seconds between two versions while the dictionary learns."""
+
+
+class Page:
+    """``report.html`` of a run.
+
+    Args:
+        run: the run.
+        on_page: called once, as soon as there is something to look at.
+    """
+
+    def __init__(self, run: OpenRun, on_page: Callable[[Path], None] = lambda path: None) -> None:
+        self.run = run
+        self._on_page: Callable[[Path], None] | None = on_page
+        self._began = monotonic()
+        self._earlier = sum(run.folder.manifest().content["stages"].values())
+        self._written = 0.0
+        self._features: tuple[str, dict[str, Any]] | None = None
+
+    def write(self, stage: str, done: list[str], *, complete: bool = False, error: str = "") -> None:
+        """Write the page as things stand.
+
+        Args:
+            stage: what is being done.
+            done: what is done.
+            complete: True when nothing more will be.
+            error: why the run stopped, when it did.
+        """
+        status = {"stage": stage, "done": done, "seconds": self.seconds(), "complete": complete}
+        report = self.parts() | {"status": status | ({"error": error} if error else {})}
+        write_text(self.run.folder.report, report_html(report))
+        self._written = monotonic()
+        if self._on_page is not None and (complete or self.run.folder.glimpse.is_file()):
+            self._on_page(self.run.folder.report)
+            self._on_page = None
+
+    def renew(self, stage: str, done: list[str], *, now: bool) -> None:
+        """Write the page again, ``now`` or only if the last time was long enough ago."""
+        if now or monotonic() - self._written >= RENEW_EVERY:
+            self.write(stage, done)
+
+    def seconds(self) -> float:
+        """Seconds of work on the run so far: those of stages that earlier calls completed, and this call's."""
+        return round(self._earlier + monotonic() - self._began, 1)
+
+    def parts(self) -> dict[str, Any]:
+        """What there is to show, as :mod:`monoscope.explore.report` takes it."""
+        folder = self.run.folder
+        report: dict[str, Any] = {"title": self._title(), "run": self._facts()}
+        if folder.glimpse.is_file():
+            report["glimpse"] = read_record(folder.glimpse)
+        if curve := self._curve():
+            report["training"] = {"curve": curve}
+        if is_complete(folder.features):
+            report["features"] = self._cards()
+        if is_complete(folder.evaluation):
+            report["evaluation"] = read_record(folder.evaluation / "report.json")
+        if is_complete(folder.showcase):
+            shown = read_record(folder.showcase / "showcase.json")
+            report |= {"showcase": shown} if shown["feature"] is not None else {}
+        return report
+
+    def _title(self) -> str:
+        recipe = self.run.recipe
+        return f"Inside {recipe.model.rstrip('/').split('/')[-1]}: {self.run.folder.name}"
+
+    def _facts(self) -> dict[str, Any]:
+        recipe, folder = self.run.recipe, self.run.folder
+        record = recipe.dictionary.to_record()
+        sparsifier = record["sparsifier"]
+        dictionary = {"n_features": record["n_features"], "sparsifier": sparsifier["name"], **sparsifier}
+        dictionary.pop("name")
+        manifest = folder.manifest()
+        return {
+            "model": recipe.model,
+            "site": recipe.site,
+            "corpus": recipe.corpus,
+            "n_tokens": self._n_tokens(),
+            "dictionary": dictionary,
+            "training_tokens": recipe.training.n_tokens,
+            "seed": recipe.training.seed,
+            "seconds": self.seconds(),
+            "hashes": manifest.parents,
+            "versions": manifest.versions,
+        }
+
+    def _n_tokens(self) -> int | None:
+        for place, kind in (
+            (self.run.folder.features, "features"),
+            (self.run.folder.activations / "training", "activations"),
+        ):
+            if is_complete(place):
+                return read_manifest(place, kind).content["n_tokens"]
+        return None
+
+    def _curve(self) -> list[dict[str, float]]:
+        """Points of the training log: of the finished dictionary, or of the one that is learning."""
+        folder = self.run.folder.dictionary
+        path = folder / "metrics.jsonl" if is_complete(folder) else Workplace(folder, "").log.path
+        return read_metrics(path) if path is not None and path.is_file() else []
+
+    def _cards(self) -> dict[str, Any]:
+        """Statistics of all features and the cards of many; made once for an index."""
+        index = self.run.features()
+        if self._features is None or self._features[0] != index.manifest.hash:
+            self._features = (index.manifest.hash, feature_part(index))
+        return self._features[1]
+
+
+def feature_part(index: FeatureIndex) -> dict[str, Any]:
+    """The part ``features`` of a report."""
+    statistics = index.statistics()
+    density, largest = statistics["density"], statistics["max_activation"]
+    alive = index.alive.tolist()
+    shown = alive
+    if len(alive) > CARDS:
+        telling = sorted(alive, key=lambda each: (density[each] > 0.02, -density[each]))
+        shown = sorted(telling[:CARDS])
+    return {
+        "statistics": {
+            "density": [float(each) for each in density],
+            "max_activation": [float(each) for each in largest],
+            "alive": len(alive),
+        },
+        "cards": [index.record(feature).to_json() for feature in shown],
+    }

@@ -1,0 +1,199 @@
+"""A complete run as data: from what, how, and in TOML.
+
+``monoscope run RECIPE.toml`` reads one, ``RUN/run.toml`` is one. Every table is optional; what is left out has its
+default::
+
+    model = "builtin"
+    corpus = "builtin"
+    site = "blocks.2.resid_post"
+
+    [harvest]
+    n_tokens = 2_000_000
+
+    [dictionary]
+    n_features = 4096
+    sparsifier = { name = "topk", k = 32 }
+
+    [training]
+    n_tokens = 8_000_000
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import tomli_w
+
+from monoscope.activations.harvest import HarvestOptions
+from monoscope.commands.showcase import ShowcaseOptions
+from monoscope.dictionaries import SPARSIFIERS, AutoencoderOptions
+from monoscope.errors import BrokenInput, MissingInput, WrongUse, nearest
+from monoscope.evaluate.report import EvaluateOptions
+from monoscope.features.options import IndexOptions
+from monoscope.train import TrainOptions
+
+Options = TypeVar("Options")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All that decides what a run makes."""
+
+    model: str = "builtin"
+    """``builtin``, a folder, or a Hugging Face id."""
+    corpus: str = "builtin"
+    """``builtin``, a file, a folder, or ``hf:NAME``."""
+    site: str = ""
+    """Where in the model; empty stands for the residual stream after the middle block."""
+    activations: str = ""
+    """Folder of activations that were harvested before, to learn from; empty: this run harvests its own."""
+    harvest: HarvestOptions = field(default_factory=HarvestOptions)
+    """How much text is read."""
+    dictionary: AutoencoderOptions = field(default_factory=AutoencoderOptions)
+    """What is learnt."""
+    training: TrainOptions = field(default_factory=TrainOptions)
+    """How it is learnt."""
+    index: IndexOptions = field(default_factory=IndexOptions)
+    """What is kept of every feature."""
+    evaluation: EvaluateOptions = field(default_factory=EvaluateOptions)
+    """What is measured."""
+    showcase: ShowcaseOptions = field(default_factory=ShowcaseOptions)
+    """Which feature is shown at work."""
+
+    def to_table(self) -> dict[str, Any]:
+        """The recipe as TOML and JSON can hold it; what is None is left out."""
+        table = _without_none(asdict(self))
+        return table | {"dictionary": self.dictionary.to_record()}
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], where: str) -> "Recipe":
+        """The recipe that a table tells.
+
+        Args:
+            table: what :meth:`to_table` gives, or a part of it.
+            where: what to call it in errors.
+
+        Raises:
+            WrongUse: an option does not exist, or has a value that it cannot have.
+        """
+        return _built(cls, table, where)
+
+    def to_toml(self) -> str:
+        """The recipe as text."""
+        return tomli_w.dumps(self.to_table())
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        MissingInput: there is no such file.
+        BrokenInput: it is not TOML.
+        WrongUse: it names an option that does not exist, or gives it a value that it cannot have.
+    """
+    if not path.is_file():
+        raise MissingInput(f"there is no recipe {path}", "give a TOML file, or leave it out")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BrokenInput(
+            f"{path} is not TOML: {error}", "mend it, or compare it with another run.toml"
+        ) from error
+    return Recipe.from_table(table, str(path))
+
+
+def flattened(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted name -> value: ``{"training.n_tokens": 8000000}``."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        flat |= flattened(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return flat
+
+
+def check_same(begun: Recipe, asked: Recipe, where: str) -> None:
+    """Refuse to go on with other options than before.
+
+    Raises:
+        WrongUse: an option differs; the sentence names it and both values.
+    """
+    before, now = flattened(begun.to_table()), flattened(asked.to_table())
+    for name in [*before, *now]:
+        if before.get(name) != now.get(name):
+            raise WrongUse(
+                f"{where} was begun with {name} = {_shown(before, name)}, and now it is {_shown(now, name)}",
+                "leave the option as it was to go on, or give a new --out",
+            )
+
+
+def _shown(flat: Mapping[str, Any], name: str) -> str:
+    return repr(flat[name]) if name in flat else "its default"
+
+
+def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_none(value)
+        if isinstance(value, Mapping)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+        for name, value in table.items()
+        if value is not None
+    }
+
+
+def _built(cls: type[Options], table: Any, where: str) -> Options:
+    """An options dataclass out of a table."""
+    if not isinstance(table, Mapping):
+        raise WrongUse(f"{where} is {table!r}, and a table belongs there", "see a run.toml that was written")
+    if cls is AutoencoderOptions:
+        table = _dictionary_record(table, where)
+        return AutoencoderOptions.from_record(table)  # type: ignore[return-value]
+    hints = get_type_hints(cls)
+    known = [entry.name for entry in fields(cls)]  # type: ignore[arg-type]
+    for name in table:
+        if name not in known:
+            raise WrongUse(f"{where} has no option {name!r}", nearest(name, known))
+    return cls(**{name: _value(hints[name], value, f"{where}: {name}") for name, value in table.items()})
+
+
+def _dictionary_record(table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A whole record of ``AutoencoderOptions``, defaults filled in."""
+    whole = AutoencoderOptions().to_record()
+    for name in table:
+        if name not in whole:
+            raise WrongUse(f"{where} has no option {name!r}", nearest(name, whole))
+    sparsifier = dict(table.get("sparsifier", whole["sparsifier"]))
+    name = sparsifier.setdefault("name", whole["sparsifier"]["name"])
+    hints = get_type_hints(SPARSIFIERS[name])
+    known = [entry.name for entry in fields(SPARSIFIERS[name])]  # type: ignore[arg-type]
+    for option, value in sparsifier.items():
+        if option != "name" and option not in known:
+            raise WrongUse(f"the sparsifier {name} has no option {option!r}", nearest(option, known))
+        if option != "name":
+            sparsifier[option] = _value(hints[option], value, f"{where}: {option}")
+    n_features = _value(int, table.get("n_features", whole["n_features"]), f"{where}: n_features")
+    return {"n_features": n_features, "sparsifier": sparsifier}
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    """A value of the type that an option asks for."""
+    kind = get_origin(hint)
+    if is_dataclass(hint):
+        return _built(hint, value, where)  # type: ignore[arg-type]
+    if kind in (Union, UnionType):
+        (hint,) = (part for part in get_args(hint) if part is not NoneType)
+        return _value(hint, value, where)
+    if kind is Literal:
+        if value not in get_args(hint):
+            raise WrongUse(f"{where} is {value!r}", f"it may be {', '.join(map(repr, get_args(hint)))}")
+        return value
+    if kind is tuple and isinstance(value, list):
+        return tuple(_value(get_args(hint)[0], each, where) for each in value)
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise WrongUse(f"{where} is {value!r}, and a {getattr(hint, '__name__', hint)} belongs there")
+    return value

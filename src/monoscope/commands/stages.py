@@ -1,0 +1,185 @@
+"""The stages of a run. Each makes one artefact, its manifest last, and can tell whether it is there already."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from monoscope.commands.glimpse import glimpse
+from monoscope.commands.open_run import OpenRun
+from monoscope.commands.run_folder import check_parents, write_record, write_text
+from monoscope.commands.showcase import showcase
+from monoscope.errors import MismatchedArtefact
+from monoscope.evaluate.report import evaluate
+from monoscope.features import build_index, logit_weights
+from monoscope.features.logits import LogitWeights
+from monoscope.manifest import is_complete, read_manifest
+from monoscope.models import LanguageModel, Site
+from monoscope.train import train
+
+Renew = Callable[[bool], None]
+"""Writes the page again: True now, False when that is due."""
+
+ADDED = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
+"""Kinds of sites whose directions are added to the residual stream, and so reach the logits directly."""
+
+
+def is_harvested(run: OpenRun) -> bool:
+    """Whether what the dictionary learns from is there, or no longer needed."""
+    return run.harvested() or (is_trained(run) and is_indexed(run))
+
+
+def do_harvest(run: OpenRun, renew: Renew) -> None:
+    """Read the corpus; the first picture comes before the bulk of it."""
+    if not run.folder.glimpse.is_file():
+        picture = glimpse(run.lm, run.calibration(), run.neuron_site)
+        write_text(run.folder.glimpse, json.dumps(picture, ensure_ascii=False))
+        renew(True)
+    run.training()
+
+
+def is_trained(run: OpenRun) -> bool:
+    """Whether the dictionary is there.
+
+    Raises:
+        MismatchedArtefact: there is one, and it is not the one that this run describes.
+    """
+    folder = run.folder.dictionary
+    if not is_complete(folder):
+        return False
+    manifest = read_manifest(folder, "dictionary")
+    check_parents(folder, manifest, run.parents)
+    made, asked = manifest.content["dictionary"], run.recipe.dictionary.to_record()
+    if made != asked:
+        raise MismatchedArtefact(
+            f"{folder} was made as {made}, and {run.folder.recipe_file} says {asked}",
+            "put back the dictionary that this run made, or begin anew in another folder",
+        )
+    return True
+
+
+def do_train(run: OpenRun, renew: Renew) -> None:
+    """Learn the dictionary."""
+    store = run.training()
+    with run.reporter.stage("train") as advance:
+
+        def both(done: int, total: int) -> None:
+            advance(done, total)
+            renew(False)
+
+        train(
+            store,
+            run.recipe.dictionary,
+            run.recipe.training,
+            out=run.folder.dictionary,
+            site=str(run.site),
+            parents=run.parents,
+            progress=both,
+        )
+
+
+def is_indexed(run: OpenRun) -> bool:
+    """Whether the index is there, made with the options of this run.
+
+    Raises:
+        MismatchedArtefact: there is one, of another dictionary.
+    """
+    return is_complete(run.folder.features) and run.features().manifest.options == asdict(run.recipe.index)
+
+
+def do_index(run: OpenRun, renew: Renew) -> None:
+    """Note what every feature fires on and writes."""
+    dictionary, store = run.model_dictionary, run.training()
+    with run.reporter.stage("index") as advance:
+        build_index(
+            dictionary,
+            store,
+            vocabulary=run.lm.vocabulary_strings(),
+            logit_weights=direct_effects(run.lm, run.site),
+            address=run.address,
+            out=run.folder.features,
+            options=run.recipe.index,
+            progress=advance,
+        )
+
+
+def direct_effects(lm: LanguageModel, site: Site) -> LogitWeights | None:
+    """What maps directions of a site to logits; None where they are not added to the residual stream."""
+    if site.kind not in ADDED:
+        return None
+    return partial(
+        logit_weights,
+        unembedding=lm.unembedding(),
+        norm_weight=lm.final_norm_weight(),
+        centres=lm.final_norm_centres,
+    )
+
+
+def is_evaluated(run: OpenRun) -> bool:
+    """Whether the report card is there, made with the options of this run."""
+    return _is_made(run, run.folder.evaluation, "evaluation", asdict(run.recipe.evaluation))
+
+
+def do_evaluate(run: OpenRun, renew: Renew) -> None:
+    """Measure the dictionary beside its baselines, on text that was kept apart."""
+    dictionary, calibration, heldout = run.model_dictionary, run.calibration(), run.heldout()
+    options = run.recipe.evaluation
+    with run.reporter.stage("evaluate") as advance:
+        report = evaluate(run.lm, dictionary, heldout, calibration, options=options, progress=advance)
+    parents = {"dictionary": run.dictionary_hash, "heldout": heldout.hash, "calibration": calibration.hash}
+    write_record(
+        run.folder.evaluation, "evaluation", "report.json", report, options=asdict(options), parents=parents
+    )
+
+
+def is_shown(run: OpenRun) -> bool:
+    """Whether one feature has been shown at work, with the options of this run."""
+    return _is_made(run, run.folder.showcase, "showcase", asdict(run.recipe.showcase))
+
+
+def do_showcase(run: OpenRun, renew: Renew) -> None:
+    """Turn one feature up."""
+    options, features = run.recipe.showcase, run.features()
+    with run.reporter.stage("showcase", "steps") as advance:
+        shown = showcase(run.lm, run.model_dictionary, features, run.corpus, options, advance)
+    parents = {"dictionary": run.dictionary_hash, "features": features.manifest.hash}
+    write_record(
+        run.folder.showcase, "showcase", "showcase.json", shown, options=asdict(options), parents=parents
+    )
+
+
+def _is_made(run: OpenRun, folder: Path, kind: str, options: dict[str, Any]) -> bool:
+    """Whether a record is there that was made with these options from this run's dictionary.
+
+    Raises:
+        MismatchedArtefact: there is one of another dictionary.
+    """
+    if not is_complete(folder):
+        return False
+    manifest = read_manifest(folder, kind)
+    check_parents(folder, manifest, {"dictionary": run.dictionary_hash})
+    return manifest.options == json.loads(json.dumps(options))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the line."""
+
+    name: str
+    """What it is called in records and on the page."""
+    is_done: Callable[[OpenRun], bool]
+    """Whether its artefact is there and fits."""
+    do: Callable[[OpenRun, Renew], None]
+    """Makes the artefact."""
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("harvest", is_harvested, do_harvest),
+    Stage("train", is_trained, do_train),
+    Stage("index", is_indexed, do_index),
+    Stage("evaluate", is_evaluated, do_evaluate),
+    Stage("showcase", is_shown, do_showcase),
+)
+"""The whole line, in order; the page is written around each."""

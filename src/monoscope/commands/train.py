@@ -1,0 +1,132 @@
+"""``monoscope train``: learn a dictionary, as the first half of a run."""
+
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Any
+
+import tyro
+
+from monoscope.activations import ActivationStore
+from monoscope.activations.harvest import HarvestOptions
+from monoscope.commands.dials import Dials, turned
+from monoscope.commands.harvest import SOURCE
+from monoscope.commands.open_run import OpenRun
+from monoscope.commands.progress import Reporter
+from monoscope.commands.recipe import Recipe
+from monoscope.commands.run import make, through
+from monoscope.commands.run_folder import RunFolder
+from monoscope.commands.stages import STAGES
+from monoscope.errors import MismatchedArtefact, WrongUse, nearest
+from monoscope.train import TrainOptions, read_metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCommand:
+    """Learn a dictionary from stored activations, or from a model and a corpus that are harvested first.
+
+    The result is a run: ``monoscope index``, ``evaluate``, ``features`` and ``steer`` take it.
+    """
+
+    out: Annotated[Path, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run."""
+    activations: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
+    """Folder of activations to learn from; in their place, name a model and a corpus."""
+    dials: tyro.conf.OmitArgPrefixes[Dials] = field(default_factory=Dials)
+    """What is learnt from what."""
+    training: TrainOptions = field(default_factory=TrainOptions)
+    """How it is learnt; ``--tokens`` and ``--seed`` are short for two of these."""
+
+
+def train_to(options: TrainCommand, *, reporter: Reporter | None = None) -> dict[str, Any]:
+    """Learn a dictionary, or go on where that was stopped.
+
+    Returns:
+        ``run``, ``dictionary`` (folders), ``hash``, ``site``, ``n_features``, ``d_model``, ``tokens``, ``seconds``, and
+        the last line of the training log: ``fvu``, ``l0``, ``dead_share`` and others.
+    """
+    began = monotonic()
+    reporter = reporter or Reporter()
+    folder = RunFolder(options.out)
+    if folder.begun:
+        base = folder.recipe()
+        if options.training != TrainOptions():
+            base = replace(base, training=options.training)
+    else:
+        base = Recipe(training=options.training)
+    if options.activations is None:
+        make(folder, turned(base, options.dials), reporter=reporter, keep_activations=True, stages=STAGES[:2])
+    else:
+        opened = from_store(folder, base, options)
+        with folder.held():
+            through(OpenRun(folder, opened, reporter), STAGES[1:2], lambda path: None)
+    run = OpenRun(folder, folder.recipe(), reporter)
+    dictionary = run.dictionary
+    log = folder.dictionary / "metrics.jsonl"
+    last = read_metrics(log)[-1] if log.is_file() else {}
+    return {
+        **last,
+        "run": str(folder),
+        "dictionary": str(folder.dictionary),
+        "hash": dictionary.hash,
+        "site": dictionary.site,
+        "n_features": dictionary.n_features,
+        "d_model": dictionary.d_model,
+        "tokens": run.recipe.training.n_tokens,
+        "seconds": round(monotonic() - began, 2),
+    }
+
+
+def from_store(folder: RunFolder, base: Recipe, options: TrainCommand) -> Recipe:
+    """Begin a run that learns from activations harvested before; no model is loaded for it.
+
+    Raises:
+        WrongUse: the store holds several sites and none is named, or not the one that is named.
+        MismatchedArtefact: a named model or corpus is not what the store was harvested from.
+    """
+    assert options.activations is not None
+    place = options.activations.expanduser().resolve()
+    store = ActivationStore.open(place)
+    origin = tomllib.loads((place / SOURCE).read_text(encoding="utf-8")) if (place / SOURCE).is_file() else {}
+    recipe = turned(base, options.dials)
+    for name in ("model", "corpus"):
+        asked = getattr(options.dials, name)
+        if asked is not None and origin and getattr(recipe, name) != origin[name]:
+            raise MismatchedArtefact(
+                f"{place} was harvested from the {name} {origin[name]}, not from {asked}",
+                f"leave --{name} out: the activations say what they were harvested from",
+            )
+    site = options.dials.site or (store.site_names[0] if len(store.site_names) == 1 else "")
+    if site not in store.site_names:
+        there = nearest(site, store.site_names)
+        raise WrongUse(
+            f"{place} holds no activations of {site}"
+            if site
+            else f"{place} holds several sites, and none is named",
+            f"give --site: {there}",
+        )
+    known = {entry.name for entry in fields(HarvestOptions)}
+    harvested = {name: value for name, value in store.manifest.options.items() if name in known}
+    recipe = replace(
+        recipe,
+        model=origin.get("model", recipe.model),
+        corpus=origin.get("corpus", recipe.corpus),
+        site=site,
+        activations=str(place),
+        harvest=HarvestOptions(**harvested),
+    )
+    parents = {name: store.manifest.parents[name] for name in ("model", "tokenizer", "corpus")}
+    folder.begin(recipe, parents)
+    return recipe
+
+
+def train_to_text(result: dict[str, Any]) -> str:
+    """The result for people."""
+    metrics = ", ".join(
+        f"{name} {result[name]:.3g}" for name in ("fvu", "l0", "dead_share") if name in result
+    )
+    return (
+        f"{result['n_features']:,} features of {result['site']} in {result['seconds']:.0f} s ({metrics})\n"
+        f"run: {result['run']}"
+    )

@@ -1,0 +1,17 @@
+"""What was learnt: sparse dictionaries, what makes their codes sparse, and the baselines they must beat."""
+
+from monoscope.dictionaries.autoencoder import AutoencoderOptions, SparseAutoencoder
+from monoscope.dictionaries.codes import SparseCodes
+from monoscope.dictionaries.scaling import Scaling
+from monoscope.dictionaries.sparsifiers import SPARSIFIERS, ReLU, Sparsifier, TopK
+
+__all__ = [
+    "SPARSIFIERS",
+    "AutoencoderOptions",
+    "ReLU",
+    "Scaling",
+    "SparseAutoencoder",
+    "SparseCodes",
+    "Sparsifier",
+    "TopK",
+]

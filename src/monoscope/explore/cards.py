@@ -1,0 +1,195 @@
+"""Thousands of feature cards in little space: tables of numbers and strings, deflated, decoded by the page.
+
+A token is one character: its place in a vocabulary of the tokens that occur, the most frequent first, so that
+UTF-8 and deflate make it short. An activation is one character too, in steps of 1/90 of the feature's largest.
+Cards lie in blocks, each of which the page unpacks when one of its cards is opened: facts, tokens and activations
+apart, because each deflates better among its own kind. What the list and the search need of every card lies in a
+summary. ``page/decode.js`` is the other half of this module.
+"""
+
+import base64
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monoscope.explore.wording import Number
+
+LEVELS = 90
+"""Steps between 0 and a feature's largest activation."""
+CARDS_PER_BLOCK = 128
+"""Cards unpacked at once."""
+TOKENS_IN_PAGE = 1_200_000
+"""Tokens of examples in one page, at most: about 3 MB."""
+FIRST_CODE = 0x20
+"""Character of the vocabulary's first token, and of activation 0."""
+SURROGATES = range(0xD800, 0xE000)
+"""Characters that cannot stand alone."""
+STEPS = [chr(FIRST_CODE + level) for level in range(LEVELS + 1)]
+"""Character of each step."""
+
+DEFLATE = 6
+"""How hard it is deflated: beyond, hundredths are gained for twice the time."""
+
+Card = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Cards as a page holds them."""
+
+    summary: str
+    """Base64 of deflated JSON: vocabulary, and of each card what the list and the search need."""
+    blocks: tuple[str, ...]
+    """Base64 of deflated JSON: the rest, ``CARDS_PER_BLOCK`` cards each."""
+    examples: int
+    """Examples kept."""
+    left_out: int
+    """Examples left out, so that the page stays small."""
+
+
+def pack(cards: Sequence[Card], *, budget: int = TOKENS_IN_PAGE) -> Packed:
+    """Pack cards, each as ``FeatureRecord.to_json()`` gives it, with examples of ``budget`` tokens at most."""
+    kept = within_budget(cards, budget)
+    codes = vocabulary(cards, kept)
+    summary = {
+        "vocabulary": list(codes),
+        "perBlock": CARDS_PER_BLOCK,
+        "levels": LEVELS,
+        "feature": [card["feature"] for card in cards],
+        "description": [card["description"] for card in cards],
+        "density": [short(card["density"]) for card in cards],
+        "largest": [short(card["max_activation"]) for card in cards],
+        **{
+            name: [spell(codes, (each["text"] for each in card[name])) for card in cards]
+            for name in ("tokens", "promoted", "suppressed")
+        },
+    }
+    blocks = [
+        block(cards[first : first + CARDS_PER_BLOCK], kept[first : first + CARDS_PER_BLOCK], codes)
+        for first in range(0, len(cards), CARDS_PER_BLOCK)
+    ]
+    n_kept = sum(len(examples) for examples in kept)
+    return Packed(
+        summary=deflated(summary),
+        blocks=tuple(blocks),
+        examples=n_kept,
+        left_out=sum(len(card["examples"]) for card in cards) - n_kept,
+    )
+
+
+def within_budget(cards: Sequence[Card], budget: int) -> list[list[Card]]:
+    """The examples that the page shows: of each card those of the first ranks, as many as the budget allows.
+
+    Args:
+        cards: the cards.
+        budget: tokens of all examples together; the first rank is kept whatever it holds.
+    """
+    ranked = [list(zip(ranks(card["examples"]), card["examples"], strict=True)) for card in cards]
+    tokens: Counter[int] = Counter()
+    for examples in ranked:
+        for rank, example in examples:
+            tokens[rank] += len(example["tokens"])
+    total, last = 0, 1
+    for rank in sorted(tokens):
+        total += tokens[rank]
+        if total > budget:
+            break
+        last = rank
+    return [[example for rank, example in examples if rank <= last] for examples in ranked]
+
+
+def ranks(examples: Iterable[Card]) -> Iterator[int]:
+    """How soon each example is kept: four of the strongest come to one of each other kind, whose first comes first."""
+    seen: Counter[str] = Counter()
+    for example in examples:
+        kind = example["kind"]
+        seen[kind] += 1
+        yield seen[kind] if kind == "top" or seen[kind] == 1 else 4 * seen[kind]
+
+
+def vocabulary(cards: Sequence[Card], kept: Sequence[Sequence[Card]]) -> dict[str, str]:
+    """Token text -> its character, for every token that occurs, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for card, examples in zip(cards, kept, strict=True):
+        for example in examples:
+            counts.update(example["tokens"])
+        for name in ("tokens", "promoted", "suppressed"):
+            counts.update(each["text"] for each in card[name])
+    ordered = sorted(counts, key=lambda text: (-counts[text], text))
+    return {text: character(place) for place, text in enumerate(ordered)}
+
+
+def character(place: int) -> str:
+    """The character that stands for a place in the vocabulary."""
+    code = FIRST_CODE + place
+    return chr(code if code < SURROGATES.start else code + len(SURROGATES))
+
+
+def spell(codes: Mapping[str, str], texts: Iterable[str]) -> str:
+    """Tokens as characters."""
+    return "".join(map(codes.__getitem__, texts))
+
+
+def levels(activations: Iterable[Number], largest: Number) -> str:
+    """Activations as characters; whatever is above 0 is at least one step, and nothing more than the largest."""
+    if largest <= 0:
+        return "".join(STEPS[0] for _ in activations)
+    scale = LEVELS / largest
+    return "".join(
+        [STEPS[min(LEVELS, int(each * scale + 0.5)) or 1] if each > 0 else STEPS[0] for each in activations]
+    )
+
+
+def block(cards: Sequence[Card], kept: Sequence[Sequence[Card]], codes: Mapping[str, str]) -> str:
+    """Some cards: their facts, then the tokens of all their examples, then the activations of all."""
+    return deflated(
+        [
+            [facts(card, examples) for card, examples in zip(cards, kept, strict=True)],
+            "".join(spell(codes, example["tokens"]) for examples in kept for example in examples),
+            "".join(
+                levels(example["activations"], card["max_activation"])
+                for card, examples in zip(cards, kept, strict=True)
+                for example in examples
+            ),
+        ]
+    )
+
+
+def facts(card: Card, examples: Sequence[Card]) -> list[Any]:
+    """What only an opened card shows, in the order in which ``decode.js`` reads it."""
+    edges = card["histogram"]["edges"]
+    return [
+        card["address"],
+        card["n_active"],
+        short(card["mean_activation"]),
+        [short(edges[0]), short(edges[-1])] if edges else [],
+        list(card["histogram"]["counts"]),
+        [[short(each["share"]), short(each["lift"])] for each in card["tokens"]],
+        [short(each["weight"]) for each in card["promoted"]],
+        [short(each["weight"]) for each in card["suppressed"]],
+        [[each["feature"], round(each["cosine"], 3)] for each in card["neighbours"]],
+        [
+            [
+                example["kind"],
+                example["document"],
+                example["position"] - example["start"],
+                short(example["peak"]),
+                len(example["tokens"]),
+            ]
+            for example in examples
+        ],
+    ]
+
+
+def short(value: Number) -> Number:
+    """To four significant digits."""
+    return value if isinstance(value, int) else float(f"{value:.4g}")
+
+
+def deflated(value: Any) -> str:
+    """JSON, deflated, in base64: nothing in it can end a script element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), DEFLATE)).decode("ascii")

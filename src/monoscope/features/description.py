@@ -1,0 +1,60 @@
+"""A line about a feature made without a language model: what it fires on, what is near, what it promotes.
+
+For instance ``bridge, towers, Golden (41 % of activation); promotes fog, cables``, or, for a feature that fires on
+all kinds of tokens of a topic, ``near bridge, bay, fog; of, a, its (22 % of activation); promotes fog, cables``.
+"""
+
+from collections.abc import Sequence
+
+from monoscope.features.record import LogitWeight, TokenShare
+
+SHARE_THAT_TELLS = 0.33
+"""Below this share of activation on named tokens of three letters or more, the words nearby come first."""
+
+
+def describe(
+    tokens: Sequence[TokenShare], near: Sequence[str], promoted: Sequence[LogitWeight], *, named: int = 3
+) -> str:
+    """Describe a feature.
+
+    Args:
+        tokens: what it fires on, most telling first; empty when it never fired.
+        near: words around its activations, most telling first.
+        promoted: tokens that it promotes, strongest first.
+        named: how many of each are named.
+    """
+    if not tokens:
+        return "never active on the indexed corpus"
+    shares: dict[str, float] = {}
+    spellings: dict[str, str] = {}
+    for token in tokens:
+        key = shown(token.text).casefold()
+        if key in shares or len(shares) < named:
+            shares[key] = shares.get(key, 0.0) + token.share
+            spellings.setdefault(key, shown(token.text))
+    share = sum(shares.values())
+    telling = sum(part for key, part in shares.items() if len(key) >= 3 and key.isalpha())
+    parts = [f"{', '.join(spellings.values())} ({_percent(share)} of activation)"]
+    if telling < SHARE_THAT_TELLS and near:
+        parts.insert(0, f"near {', '.join(near[:named])}")
+    raised = distinct([weight.text for weight in promoted if weight.weight > 0])[:named]
+    if raised:
+        parts.append(f"promotes {', '.join(raised)}")
+    return "; ".join(parts)
+
+
+def distinct(texts: Sequence[str]) -> list[str]:
+    """Token texts as shown, without those that differ only in case or spaces."""
+    first: dict[str, str] = {}
+    for text in texts:
+        first.setdefault(shown(text).casefold(), shown(text))
+    return list(first.values())
+
+
+def shown(text: str) -> str:
+    """A token's text for a line: without spaces around it, and quoted when nothing else is left."""
+    return text.strip() or repr(text)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %"

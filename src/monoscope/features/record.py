@@ -1,0 +1,143 @@
+"""What is known about a feature, as plain frozen records: no rendering, no reading of files."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A stretch of the corpus where the feature is active, with its activation on every token."""
+
+    kind: str
+    """``top`` (among the largest, each from another row) or ``interval I``: drawn at random among the
+    activations in the I-th of the equal parts of (0, maximum], counted from 1, the weakest."""
+    position: int
+    """Flat position (row * context + token) of the token that it was chosen for."""
+    document: int
+    """Number of the document in the corpus."""
+    start: int
+    """Flat position of the first token shown."""
+    tokens: tuple[str, ...]
+    """Texts of the tokens shown, spaces kept; joined they are the text."""
+    activations: tuple[float, ...]
+    """The feature's activation on each of these tokens; 0 where it is silent."""
+    peak: float
+    """Activation at ``position``."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenShare:
+    """How much of a feature one token of the vocabulary accounts for."""
+
+    token: int
+    """Token id."""
+    text: str
+    """The token's text."""
+    count: int
+    """Times the feature was active on this token."""
+    share: float
+    """Share of the feature's summed activation that fell on this token."""
+    lift: float
+    """P(active | token) / P(active): how many times more often than on any token."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogitWeight:
+    """What a feature does directly to the logit of one token: see
+    :func:`monoscope.features.logit_weights`.
+    """
+
+    token: int
+    """Token id."""
+    text: str
+    """The token's text."""
+    weight: float
+    """Change of the logit, against the median token, for one unit of activation, before the last norm's
+    division."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another feature whose direction is near."""
+
+    feature: int
+    """Its number."""
+    cosine: float
+    """Cosine between the two directions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How often which activation was seen, zeros apart, in bins of equal width on a logarithmic axis."""
+
+    edges: tuple[float, ...]
+    """log10 of the bins' edges: one more than there are counts; both empty for a feature that never fired."""
+    counts: tuple[int, ...]
+    """Tokens in each bin; they add up to ``n_active``."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRecord:
+    """Everything the index knows about one feature."""
+
+    feature: int
+    """Its number in the dictionary."""
+    address: str
+    """``MODEL/SITE/DICTIONARY#412``: the same everywhere."""
+    description: str
+    """A line made without a language model: what it fires on, what it promotes."""
+    density: float
+    """Share of the corpus' tokens on which it is active."""
+    n_active: int
+    """Tokens on which it is active."""
+    max_activation: float
+    """Largest activation seen on the indexed corpus."""
+    mean_activation: float
+    """Mean activation over the tokens on which it is active."""
+    histogram: Histogram
+    """Distribution of its activations."""
+    examples: tuple[Example, ...]
+    """The top ones first, then the intervals from strongest to weakest."""
+    tokens: tuple[TokenShare, ...]
+    """The tokens it fires on, by ``share * (lift - 1)``: those that are just common come last."""
+    promoted: tuple[LogitWeight, ...]
+    """Tokens whose logits it raises most; empty when the index was made without logit weights."""
+    suppressed: tuple[LogitWeight, ...]
+    """Tokens whose logits it lowers most, the lowest first."""
+    neighbours: tuple[Neighbour, ...]
+    """The features with the nearest directions, nearest first."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as dictionaries, lists and numbers."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """A feature that answers a search."""
+
+    feature: int
+    """Its number in the dictionary."""
+    address: str
+    """``MODEL/SITE/DICTIONARY#412``."""
+    score: float
+    """What the results are sorted by, in [0, 1]."""
+    description: str
+    """The feature's description."""
+    density: float
+    """Share of the corpus' tokens on which it is active."""
+    max_activation: float
+    """Largest activation seen on the indexed corpus."""
+    overlap: float
+    """How closely its activity goes with the query's words nearby, in [0, 1]."""
+    effect: float
+    """How far it promotes the query's words, in [0, 1]."""
+
+    @property
+    def id(self) -> int:
+        """The feature's number, for ``{result.id: Clamp(10)}``."""
+        return self.feature
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as a dictionary of plain values."""
+        return asdict(self)

@@ -1,0 +1,167 @@
+"""From what was gathered to the lists that are stored: for each feature, each token, each word."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int
+
+from monoscope.activations import TokenRows
+from monoscope.features import database as layout
+from monoscope.features.collect import Collected
+from monoscope.features.contexts import Contexts
+from monoscope.features.database import Lists
+from monoscope.features.description import describe
+from monoscope.features.grouping import first_of_groups
+from monoscope.features.logits import Effects
+from monoscope.features.options import IndexOptions
+from monoscope.features.passages import Words, windows
+from monoscope.features.record import LogitWeight, TokenShare
+
+
+@dataclass(frozen=True)
+class FeatureLists:
+    """The columns of the table ``feature``, in its order."""
+
+    histogram: Lists
+    """``HISTOGRAM``"""
+    examples: Lists
+    """``example_dtype``"""
+    tokens: Lists
+    """``TOKEN_SHARE``"""
+    promoted: Lists
+    """``LOGIT_WEIGHT``"""
+    suppressed: Lists
+    """``LOGIT_WEIGHT``"""
+    neighbours: Lists
+    """``NEIGHBOUR``"""
+
+
+def feature_rows(lists: FeatureLists, near: Lists, words: Words, vocabulary: list[str]) -> Iterator[tuple]:
+    """Rows of the table ``feature``; ``near`` lists the words around each feature, most telling first."""
+    columns = (
+        lists.histogram,
+        lists.examples,
+        lists.tokens,
+        lists.promoted,
+        lists.suppressed,
+        lists.neighbours,
+    )
+    for feature in range(len(lists.histogram)):
+        description = describe(
+            [
+                TokenShare(token, vocabulary[token], count, share, lift)
+                for token, count, share, lift in lists.tokens[feature].tolist()
+            ],
+            [words.texts[word] for (word,) in near[feature].tolist()],
+            [
+                LogitWeight(token, vocabulary[token], weight)
+                for token, weight in lists.promoted[feature].tolist()
+            ],
+        )
+        yield feature, description, *(column.blob(feature) for column in columns)
+
+
+def token_rows(vocabulary: list[str], promoters: Lists) -> Iterator[tuple]:
+    """Rows of the table ``token``."""
+    for token, text in enumerate(vocabulary):
+        yield token, text, text.strip().casefold(), promoters.blob(token)
+
+
+def word_rows(words: Words, base: np.ndarray, contexts: Contexts) -> Iterator[tuple]:
+    """Rows of the table ``word``; ``base`` is the share of tokens near each word."""
+    order = np.lexsort((contexts.features, contexts.words))
+    features = Lists.pack(
+        layout.ASSOCIATION, len(base), contexts.words[order], contexts.features[order], contexts.counts[order]
+    )
+    columns = zip(words.texts, words.occurrences.tolist(), base.tolist(), words.spellings, strict=True)
+    for word, (text, occurrences, share, spelling) in enumerate(columns):
+        yield word, text, occurrences, share, np.array(spelling, "<u4").tobytes(), features.blob(word)
+
+
+def histograms(collected: Collected) -> Lists:
+    """The bins of each feature's histogram that are not empty."""
+    histogram = collected.moments.histogram
+    feature, bins = np.nonzero(histogram)
+    return Lists.pack(layout.HISTOGRAM, len(histogram), feature, bins, histogram[feature, bins])
+
+
+def token_shares(collected: Collected, rows: TokenRows, vocabulary_size: int, kept: int) -> Lists:
+    """The tokens that each feature fires on, by share of activation times excess lift: chance counts nothing."""
+    moments = collected.moments
+    feature, token, mass, count = collected.tokens.table()
+    frequency = np.bincount(rows.tokens[rows.usable], minlength=vocabulary_size) / moments.n_tokens
+    share = mass / moments.total[feature]
+    lift = count / moments.count[feature] / frequency[token]
+    order = np.lexsort((-share * (lift - 1), feature))
+    order = order[first_of_groups(feature[order], kept)]
+    columns = (column[order] for column in (token, count, share, lift))
+    return Lists.pack(layout.TOKEN_SHARE, len(moments.count), feature[order], *columns)
+
+
+def examples(
+    collected: Collected, rows: TokenRows, passage: Int[np.ndarray, " position"], options: IndexOptions
+) -> Lists:
+    """Each feature's examples: the top ones, then the intervals from strongest to weakest.
+
+    An activation that is among the top ones is not shown again in its interval.
+    """
+    top, drawn = collected.top.entries, collected.intervals.entries
+    size = np.int64(rows.tokens.size)
+    again = np.isin(drawn["feature"] * size + drawn["position"], top["feature"] * size + top["position"])
+    entries = np.concatenate([top, drawn[~again]])
+    around = np.concatenate([collected.top.windows, collected.intervals.windows[~again]])
+    kind = np.zeros(len(entries), np.int64)
+    kind[len(top) :] = drawn["group"][~again] % options.intervals + 1
+    order = np.lexsort((entries["position"], -entries["value"], -kind, kind > 0, entries["feature"]))
+    entries, around, kind = entries[order], around[order], kind[order]
+
+    positions = entries["position"]
+    where, inside = windows(positions, passage, options.window_before, options.window_after)
+    first = inside.argmax(1)
+    length = inside.sum(1)
+    columns = np.minimum(first[:, None] + np.arange(options.window), options.window - 1)
+    # Outside the passage activations are 0: what moves in from the right needs no mask.
+    shown = np.take_along_axis(around, columns, 1) * (np.arange(options.window) < length[:, None])
+    return Lists.pack(
+        layout.example_dtype(options.window),
+        len(collected.moments.count),
+        entries["feature"],
+        kind,
+        positions,
+        rows.document_ids.reshape(-1)[positions],
+        where[np.arange(len(where)), first],
+        length,
+        shown,
+    )
+
+
+def effect_lists(
+    effects: Effects | None, alive: Int[torch.Tensor, " alive"], n_features: int, vocabulary_size: int
+) -> tuple[Lists, Lists, Lists]:
+    """Tokens promoted and suppressed by each feature, and the promoters of each token; all empty without
+    effects.
+    """
+    none = np.zeros(0, np.int64)
+    if effects is None:
+        weights = Lists.pack(layout.LOGIT_WEIGHT, n_features, none, none, none)
+        return weights, weights, Lists.pack(layout.PROMOTER, vocabulary_size, none, none, none)
+    numbers = alive.numpy()
+    return (
+        packed(layout.LOGIT_WEIGHT, n_features, numbers, effects.promoted, effects.promoted_weights),
+        packed(layout.LOGIT_WEIGHT, n_features, numbers, effects.suppressed, effects.suppressed_weights),
+        packed(
+            layout.PROMOTER,
+            vocabulary_size,
+            np.arange(vocabulary_size),
+            effects.promoters,
+            effects.promoter_scores,
+        ),
+    )
+
+
+def packed(dtype: np.dtype, n: int, owners: np.ndarray, *columns: np.ndarray) -> Lists:
+    """Lists of equal length, one for each of ``owners`` (ascending), from matrices ``[owner, entry]``."""
+    width = columns[0].shape[1]
+    return Lists.pack(dtype, n, np.repeat(owners, width), *(column.reshape(-1) for column in columns))

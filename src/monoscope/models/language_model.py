@@ -1,0 +1,289 @@
+"""A language model with its tokenizer: run it, read it, let it write."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from monoscope.errors import UnknownSite, WrongUse, nearest
+from monoscope.manifest import content_hash
+from monoscope.models.families import family_of
+from monoscope.models.generation import Sampling, continue_tokens, positions
+from monoscope.models.hooks import read
+from monoscope.models.loading import (
+    device_named,
+    dtype_named,
+    locate,
+    read_folder,
+    tokenizer_files,
+    weight_files,
+)
+from monoscope.models.sites import Site
+from monoscope.models.vocabulary import readable_tokens
+
+
+def load_model(
+    name_or_path: str | Path = "builtin", *, device: str = "auto", dtype: str = "auto"
+) -> "LanguageModel":
+    """Read a language model, ready to run.
+
+    Args:
+        name_or_path: ``builtin``, a folder, or a Hugging Face id (from its cache, else from the network).
+        device: ``auto`` (CUDA where there is one, else the CPU) or a torch device.
+        dtype: ``auto`` (bfloat16 on CUDA and on CPUs with AMX, else float32), ``float32`` or ``bfloat16``.
+
+    Raises:
+        MissingInput: there is no such folder or model.
+        BrokenInput: the folder holds no model, or one that cannot be read or is of an unknown architecture.
+        UnknownName: no such dtype or device.
+    """
+    place = device_named(device)
+    precision = dtype_named(dtype, place)
+    name, folder = locate(name_or_path)
+    model, tokenizer = read_folder(folder, place, precision)
+    return LanguageModel(model, tokenizer, name=name, folder=folder)
+
+
+class LanguageModel:
+    """A causal language model of Hugging Face and its tokenizer, with named sites.
+
+    Args:
+        model: the Hugging Face model, on its device, in evaluation mode.
+        tokenizer: its fast tokenizer.
+        name: short name, for instance ``builtin``: the first part of a feature's address.
+        folder: the folder both were read from; hashes are those of its files.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, *, name: str, folder: Path) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.name = name
+        self.folder = folder
+        self.family = family_of(model)
+        self.n_blocks: int = model.config.num_hidden_layers
+        self._module_paths = self.family.module_paths(self.n_blocks)
+        self.d_model: int = model.config.hidden_size
+        self.context: int = model.config.max_position_embeddings
+        self.vocabulary_size: int = model.get_output_embeddings().weight.shape[0]
+        self.device: torch.device = model.device
+        self.dtype: torch.dtype = model.dtype
+        self.bos_id: int | None = tokenizer.bos_token_id
+
+    # Sites
+
+    def sites(self) -> list[Site]:
+        """Every site of this model, in execution order."""
+        return self.family.sites(self.n_blocks)
+
+    def resolve(self, name: str | Site) -> Site:
+        """The site of that name: ours, TransformerLens's, or a Hugging Face module path.
+
+        A module path stands for the module's output (``model.layers.2``, ``layers.2.mlp``), or with
+        ``.input`` or ``.output`` at its end for that side.
+
+        Raises:
+            UnknownSite: this model has no such site; the hint lists the nearest names.
+        """
+        if isinstance(name, Site):
+            site = name
+        elif name in self._module_paths:
+            return self._module_paths[name]
+        else:
+            try:
+                site = Site.parse(name)
+            except UnknownSite as error:
+                hint = nearest(name, [*map(str, self.sites()), *self._module_paths])
+                raise UnknownSite(f"{name!r} is not a site of {self.name}", hint) from error
+        if site.block >= self.n_blocks:
+            raise UnknownSite(
+                f"{site} is not a site of {self.name}, which has {self.n_blocks} blocks",
+                f"the deepest is blocks.{self.n_blocks - 1}.{site.kind}",
+            )
+        self.family.place(site)
+        return site
+
+    def width(self, site: Site | str) -> int:
+        """How many numbers an activation at that site has."""
+        site = self.resolve(site)
+        if site.kind not in ("attn_z", "mlp_hidden"):
+            return self.d_model
+        projection = self.model.get_submodule(self.family.place(site).module)
+        # A Linear's weight is [output, input]; GPT-2's Conv1D names its input width nx.
+        return projection.nx if hasattr(projection, "nx") else projection.in_features
+
+    # Text and tokens
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """Tokens that stand for no text: beginning, end, padding and the like."""
+        added = self.tokenizer.added_tokens_decoder
+        return frozenset(self.tokenizer.all_special_ids) | {
+            number for number, token in added.items() if token.special
+        }
+
+    def tokenize(self, text: str, *, bos: bool = True) -> Int[Tensor, " token"]:
+        """The tokens of a text, with the beginning-of-text token in front when the tokenizer has one."""
+        tokens = self.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids
+        first = [self.bos_id] if bos and self.bos_id is not None else []
+        return torch.tensor(first + tokens, dtype=torch.long)
+
+    def decode(self, ids: Sequence[int] | Int[Tensor, " token"] | Int[np.ndarray, " token"]) -> str:
+        """The text of some tokens, special tokens left out."""
+        return self.tokenizer.backend_tokenizer.decode(
+            [int(token) for token in ids], skip_special_tokens=True
+        )
+
+    def token_strings(
+        self, ids: Sequence[int] | Int[Tensor, " token"] | Int[np.ndarray, " token"]
+    ) -> list[str]:
+        """Each token as readable text, spaces kept: ``[" bridge", "s"]``."""
+        return readable_tokens(self.tokenizer.backend_tokenizer, [int(token) for token in ids])
+
+    def vocabulary_strings(self) -> list[str]:
+        """``token_strings`` of every token that the model can write."""
+        return self.token_strings(range(self.vocabulary_size))
+
+    # Running
+
+    @torch.no_grad()
+    def forward(
+        self, tokens: Int[Tensor, "batch token"], *, attention_mask: Int[Tensor, "batch token"] | None = None
+    ) -> Float[Tensor, "batch token vocabulary"]:
+        """Logits of the next token at every position, float32; masked tokens (0) change nothing elsewhere.
+
+        Raises:
+            WrongUse: the rows are longer than the model's context.
+        """
+        inputs = self._inputs(tokens)
+        if attention_mask is not None:
+            mask = attention_mask.to(self.device)
+            inputs |= {"attention_mask": mask, "position_ids": positions(mask)}
+        return self.model(**inputs).logits.float()
+
+    @torch.no_grad()
+    def activations(
+        self, tokens: Int[Tensor, "batch token"], sites: Sequence[Site | str]
+    ) -> dict[Site, Float[Tensor, "batch token width"]]:
+        """What passes at ``sites``, in the model's dtype; nothing deeper than the deepest is computed.
+
+        Raises:
+            UnknownSite: the model has no such site.
+            WrongUse: the rows are longer than the model's context.
+        """
+        with read(self, sites, stop=True) as values:
+            self.model.base_model(**self._inputs(tokens))
+        return values
+
+    def _inputs(self, tokens: Int[Tensor, "batch token"]) -> dict[str, Any]:
+        self._check_length(tokens.shape[1], "shorten or split the text")
+        return {"input_ids": tokens.to(self.device), "use_cache": False}
+
+    def _check_length(self, length: int, advice: str) -> None:
+        if length > self.context:
+            raise WrongUse(f"{length} tokens do not fit the context of {self.name}, {self.context}", advice)
+
+    # Writing
+
+    def generate(
+        self,
+        prompts: str | Sequence[str],
+        *,
+        n_tokens: int = 60,
+        temperature: float = 0.8,
+        top_p: float = 1.0,
+        repetition_penalty: float = 1.0,
+        seed: int = 0,
+        first_index: int = 0,
+        cache: bool = True,
+    ) -> str | list[str]:
+        """Continue one prompt (returns a text) or several (returns a list); the prompts are not repeated.
+
+        Sample ``i`` has a generator of its own, seeded by ``(seed, first_index + i)``: neither its neighbours
+        in the batch nor the cache change what it says, but for rounding (which in float32 changes no token).
+
+        Args:
+            prompts: what to continue; a beginning-of-text token is put in front where the tokenizer has one.
+            n_tokens: the longest continuation; a sample ends earlier at the model's end-of-text token.
+            temperature: 0 takes the likeliest token every time.
+            top_p: draw among the likeliest tokens that together hold this share of the probability.
+            repetition_penalty: above 1, makes tokens that are already there less likely.
+            seed: seed of all samples, not negative.
+            first_index: number of the first sample: a batch in two halves says what it says whole.
+            cache: keep keys and values of earlier tokens; slower without, and the same.
+
+        Raises:
+            WrongUse: a prompt is empty, does not fit the context with its continuation, or an option is out
+                of range.
+        """
+        sampling = Sampling(temperature=temperature, top_p=top_p, repetition_penalty=repetition_penalty)
+        if n_tokens < 1 or seed < 0:
+            raise WrongUse(f"n_tokens={n_tokens}, seed={seed}", "n_tokens is at least 1 and seed at least 0")
+        texts = [prompts] if isinstance(prompts, str) else list(prompts)
+        if not texts:
+            return []
+        rows = [self.tokenize(text).tolist() for text in texts]
+        if not all(rows):
+            raise WrongUse(
+                "the prompt is empty", f"{self.name} has no beginning-of-text token: give some text"
+            )
+        room = f"shorten the prompt, or ask for at most {max(0, self.context - max(map(len, rows)))} tokens"
+        self._check_length(max(map(len, rows)) + n_tokens, room)
+        written = continue_tokens(
+            self.model,
+            rows,
+            sampling,
+            n_tokens=n_tokens,
+            ends=self._ends,
+            seed=seed,
+            first_index=first_index,
+            cache=cache,
+        )
+        # Decoded with the prompt, because decoders drop the space before a text's first token.
+        continuations = [
+            self.decode(row + new)[len(self.decode(row)) :] for row, new in zip(rows, written, strict=True)
+        ]
+        return continuations[0] if isinstance(prompts, str) else continuations
+
+    @cached_property
+    def _ends(self) -> frozenset[int]:
+        """The tokens that end a text, by the tokenizer and by the model's own generation settings."""
+        stated = self.model.generation_config.eos_token_id
+        several = stated if isinstance(stated, list) else [stated]
+        return frozenset(token for token in [*several, self.tokenizer.eos_token_id] if token is not None)
+
+    # Weights
+
+    def unembedding(self) -> Float[Tensor, "d_model vocabulary"]:
+        """The matrix from the final norm's output to logits, float32; a bias, if any, is not in it."""
+        return self.model.get_output_embeddings().weight.detach().float().T
+
+    def final_norm_weight(self) -> Float[Tensor, " d_model"]:
+        """The gain of the norm before the unembedding, float32: what multiplies the normed activation."""
+        weight = self._final_norm.weight
+        if weight is None:
+            return torch.ones(self.d_model, device=self.device)
+        return weight.detach().float() + self.family.gain_offset
+
+    @property
+    def final_norm_centres(self) -> bool:
+        """Whether the norm before the unembedding subtracts the mean (LayerNorm) or not (RMSNorm)."""
+        return isinstance(self._final_norm, torch.nn.LayerNorm)
+
+    @property
+    def _final_norm(self) -> Any:
+        return self.model.get_submodule(self.family.final_norm)
+
+    @cached_property
+    def hash(self) -> str:
+        """Content hash of the weights and the configuration."""
+        return content_hash(self.folder / "config.json", *weight_files(self.folder))
+
+    @cached_property
+    def tokenizer_hash(self) -> str:
+        """Content hash of what turns text into tokens."""
+        return content_hash(*tokenizer_files(self.folder))

@@ -1,0 +1,100 @@
+"""Where training activations come from: anything that can say its batches again."""
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from monoscope.dictionaries.scaling import Moments
+from monoscope.errors import WrongUse
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """Activations of one site, shuffled, without end.
+
+    ``batches`` is a pure function of its arguments: the batch of number ``n`` is the same whether the
+    stream was begun at 0 or at ``n``. That, and nothing else, is what makes a resumed training run equal an
+    uninterrupted one.
+    """
+
+    d_model: int
+
+    def batches(self, size: int, *, seed: int, start: int = 0) -> Iterator[Float[Tensor, "batch d_model"]]:
+        """Batches of ``size`` activations, from number ``start`` on."""
+        ...
+
+    def sample(self, n: int, seed: int) -> Float[Tensor, "sampled d_model"]:
+        """``n`` activations, or all there are when they are fewer."""
+        ...
+
+
+@runtime_checkable
+class Store(Protocol):
+    """What an activation store offers: a stream for each of its sites, and where it came from."""
+
+    site_names: tuple[str, ...] | list[str]
+    hash: str
+    model_hash: str
+
+    def stream(self, site: str) -> Stream:
+        """The activations of one site."""
+        ...
+
+    def statistics(self, site: str) -> Moments:
+        """Their mean and mean squared norm."""
+        ...
+
+
+class TensorStream:
+    """A stream over activations that are in memory, each epoch in another order."""
+
+    def __init__(self, x: Float[Tensor, "rows d_model"]) -> None:
+        if not len(x):
+            raise WrongUse("a stream of no activations cannot be trained on", "give at least one row")
+        self.x = x
+        self.d_model = x.shape[1]
+
+    def batches(self, size: int, *, seed: int, start: int = 0) -> Iterator[Float[Tensor, "batch d_model"]]:
+        """Batches of ``size`` rows; epochs follow one another without a gap, so that a batch may span two."""
+        position, epoch, order = start * size, -1, torch.empty(0, dtype=torch.int64)
+        while True:
+            parts, missing = [], size
+            while missing:
+                if position // len(self.x) != epoch:
+                    epoch = position // len(self.x)
+                    order = permutation(len(self.x), seed, epoch)
+                rows = order[position % len(self.x) :][:missing]
+                parts.append(self.x[rows])
+                position += len(rows)
+                missing -= len(rows)
+            yield torch.cat(parts)
+
+    def sample(self, n: int, seed: int) -> Float[Tensor, "sampled d_model"]:
+        """``n`` rows, or all of them when they are fewer."""
+        return self.x[permutation(len(self.x), seed, 0)[:n]]
+
+
+def permutation(n: int, seed: int, epoch: int) -> Tensor:
+    """An order of ``n`` rows that depends on the seed and the epoch alone."""
+    mixed = int(torch.randint(2**62, (1,), generator=torch.Generator().manual_seed(seed))) + epoch
+    return torch.randperm(n, generator=torch.Generator().manual_seed(mixed))
+
+
+def stream_of(source: Stream | Store, site: str) -> tuple[Stream, str]:
+    """The stream of ``site``, and the site's name; a store of one site needs no name.
+
+    Raises:
+        WrongUse: the store holds several sites and none was named.
+    """
+    if not isinstance(source, Store):
+        return source, site
+    if not site and len(source.site_names) != 1:
+        raise WrongUse(
+            f"these activations are of {len(source.site_names)} sites, and none was named",
+            f"give one of {', '.join(source.site_names)}",
+        )
+    name = site or source.site_names[0]
+    return source.stream(name), name

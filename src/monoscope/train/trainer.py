@@ -1,0 +1,201 @@
+"""Training from beginning to end: a loop that can stop anywhere and go on."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from itertools import islice
+from math import isfinite
+from pathlib import Path
+from time import monotonic
+
+from jaxtyping import Float
+from torch import Tensor
+
+from monoscope.dictionaries.activity import record_activity
+from monoscope.dictionaries.autoencoder import AutoencoderOptions, SparseAutoencoder
+from monoscope.dictionaries.files import save
+from monoscope.dictionaries.scaling import Moments, Scaling
+from monoscope.errors import BrokenInput
+from monoscope.manifest import content_hash
+from monoscope.train.checkpoint import interruption_awaited, read_checkpoint, write_checkpoint
+from monoscope.train.log import MetricsLog
+from monoscope.train.run import Run, TrainOptions
+from monoscope.train.stream import Store, Stream, stream_of
+
+LOG_EVERY = 50
+"""Steps between two lines of the log."""
+SAMPLE = 32_768
+"""Activations the scaling is fitted on."""
+ACTIVITY_TOKENS = 1_000_000
+"""Training tokens, at most, that ``max_activation`` and ``density`` are measured on."""
+
+Progress = Callable[[int, int], None]
+"""Called with the tokens trained on so far, and those of the whole run."""
+
+
+def train(
+    activations: Stream | Store,
+    options: AutoencoderOptions | None = None,
+    training: TrainOptions | None = None,
+    *,
+    out: Path | None = None,
+    site: str = "",
+    model_hash: str = "",
+    parents: Mapping[str, str] | None = None,
+    statistics: Moments | None = None,
+    progress: Progress | None = None,
+) -> SparseAutoencoder:
+    """Learn a dictionary.
+
+    With ``out``, the run keeps checkpoints beside it, and the same call after an interruption of any kind
+    goes on from the last one: what comes out is equal, bit for bit, to what an uninterrupted run gives on
+    the same machine. A checkpoint of a run with other options or parents is not used. The log is
+    ``out/metrics.jsonl``.
+
+    Args:
+        activations: a stream, or an activation store.
+        options: what the dictionary is.
+        training: how it is trained.
+        out: folder to write the dictionary to.
+        site: where the activations come from; needed for a store of several sites.
+        model_hash: content hash of the model they come from; a store knows its own.
+        parents: name of each thing the activations were made from -> content hash; a store adds itself.
+        statistics: moments of all activations, for scaling; a store has them, otherwise a sample is used.
+        progress: called after every step with tokens done and tokens in all.
+
+    Returns:
+        The dictionary, reading unscaled activations, with its ``max_activation`` and ``density`` known.
+
+    Raises:
+        WrongUse: the store holds several sites and none was named.
+        BrokenInput: the activations cannot be scaled, or the loss is no longer a number.
+        OutOfSpace: the disk is full; the last checkpoint is kept.
+    """
+    options, training = options or AutoencoderOptions(), training or TrainOptions()
+    stream, site = stream_of(activations, site)
+    parents = dict(parents or {})
+    if isinstance(activations, Store):
+        parents = {"activations": activations.hash} | parents
+        model_hash = model_hash or activations.model_hash
+        statistics = statistics or activations.statistics(site)
+    workplace = Workplace(out, identity(options, training, parents, site, model_hash, stream.d_model))
+    run = workplace.resume(options, training, site=site, model_hash=model_hash)
+    if run is None:
+        scaling = Scaling.fit(statistics, training.centring, stream.sample(SAMPLE, training.seed))
+        dictionary = SparseAutoencoder.initialise(
+            stream.d_model, options, seed=training.seed, site=site, model_hash=model_hash
+        )
+        run = Run.begun(dictionary.to(scaling.centre.device), scaling, training)
+    learn(run, stream, workplace, progress)
+    dictionary = run.finished()
+    record_activity(dictionary, first_tokens(stream, training))
+    workplace.publish(dictionary, parents, training)
+    return dictionary
+
+
+def learn(run: Run, stream: Stream, workplace: "Workplace", progress: Progress | None) -> None:
+    """Take the steps that are left; an interrupt is obeyed between two of them, after a checkpoint."""
+    training, n_steps = run.training, run.training.n_steps
+    left = islice(stream.batches(training.batch, seed=training.seed, start=run.step), n_steps - run.step)
+    saved = logged = monotonic()
+    since = run.step
+    with interruption_awaited() as interrupted:
+        for x in left:
+            outcome = run.advance(x)
+            now = monotonic()
+            if run.step % LOG_EVERY == 0 or run.step == n_steps:
+                speed = (run.step - since) * training.batch / max(now - logged, 1e-9)
+                metrics = outcome.metrics()
+                check_finite(metrics["loss"], run.step)
+                place = {"step": run.step, "tokens": run.step * training.batch}
+                workplace.log.write(place | metrics | {"tokens_per_second": round(speed)})
+                logged, since = now, run.step
+            if interrupted() or now - saved > training.checkpoint_every_seconds:
+                workplace.keep(run)
+                saved = now
+            if interrupted():
+                raise KeyboardInterrupt
+            if progress is not None:
+                progress(run.step * training.batch, n_steps * training.batch)
+
+
+def first_tokens(stream: Stream, training: TrainOptions) -> Iterator[Float[Tensor, "batch d_model"]]:
+    """The first batches of the run once more, up to :data:`ACTIVITY_TOKENS`."""
+    count = max(1, min(ACTIVITY_TOKENS, training.n_tokens) // training.batch)
+    return islice(stream.batches(training.batch, seed=training.seed), count)
+
+
+def check_finite(loss: float, step: int) -> None:
+    """Stop a run that can only get worse.
+
+    Raises:
+        BrokenInput: the loss is infinite or not a number.
+    """
+    if not isfinite(loss):
+        raise BrokenInput(
+            f"the loss is {loss} at step {step}", "lower the learning rate, or look for broken activations"
+        )
+
+
+def identity(
+    options: AutoencoderOptions,
+    training: TrainOptions,
+    parents: Mapping[str, str],
+    site: str,
+    model_hash: str,
+    d_model: int,
+) -> str:
+    """What must be equal for a checkpoint to be gone on from; how often one is made does not matter."""
+    how = asdict(training) | {"checkpoint_every_seconds": None}
+    return content_hash(
+        json.dumps([options.to_record(), how, dict(parents), site, model_hash, d_model], sort_keys=True)
+    )
+
+
+class Workplace:
+    """The hidden folder beside ``out`` for a run's checkpoint and log; without ``out`` nothing is kept."""
+
+    def __init__(self, out: Path | None, identity: str) -> None:
+        self.out = None if out is None else Path(out)
+        self.identity = identity
+        self.folder = None if self.out is None else self.out.with_name(f".{self.out.name}.training")
+        self.log = MetricsLog(None if self.folder is None else self.folder / "metrics.jsonl")
+
+    def resume(
+        self, options: AutoencoderOptions, training: TrainOptions, *, site: str, model_hash: str
+    ) -> Run | None:
+        """The run that was interrupted here; None, and an empty folder, where it was another or none."""
+        if self.folder is None:
+            return None
+        found = read_checkpoint(self.folder / "checkpoint.safetensors")
+        if found is None or found[1]["identity"] != self.identity:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            return None
+        run = Run.resumed(options, training, *found, site=site, model_hash=model_hash)
+        self.log.rewind(run.step)
+        return run
+
+    def keep(self, run: Run) -> None:
+        """Write a checkpoint."""
+        if self.folder is not None:
+            record = run.record() | {"identity": self.identity}
+            write_checkpoint(self.folder / "checkpoint.safetensors", run.tensors(), record)
+
+    def publish(
+        self, dictionary: SparseAutoencoder, parents: Mapping[str, str], training: TrainOptions
+    ) -> None:
+        """Write the finished artefact and leave nothing else."""
+        if self.out is None or self.folder is None:
+            return
+        logs = [self.log.path] if self.log.path is not None and self.log.path.is_file() else []
+        save(
+            dictionary,
+            self.out,
+            parents=parents,
+            options={"training": asdict(training)},
+            seeds={"training": training.seed},
+            files=logs,
+        )
+        shutil.rmtree(self.folder)

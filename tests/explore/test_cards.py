@@ -1,0 +1,170 @@
+import base64
+import json
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from explore import fake
+from monoscope.explore.cards import LEVELS, TOKENS_IN_PAGE, Packed, character, levels, pack, within_budget
+from monoscope.features.record import (
+    Example,
+    FeatureRecord,
+    Histogram,
+    LogitWeight,
+    Neighbour,
+    TokenShare,
+)
+
+tokens = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
+    fake.HOSTILE
+)
+
+
+def inflated(text: str):
+    return json.loads(zlib.decompress(base64.b64decode(text)))
+
+
+def read_back(packed: Packed) -> list[dict]:
+    """What ``decode.js`` reads, written a second time."""
+    summary = inflated(packed.summary)
+    words = summary["vocabulary"]
+
+    def spelled(characters: str) -> list[str]:
+        codes = (ord(each) for each in characters)
+        return [words[code - 0x20 - (0x800 if code >= 0xE000 else 0)] for code in codes]
+
+    cards = []
+    for packed_block in packed.blocks:
+        facts, texts, values = inflated(packed_block)
+        start = 0
+        for fact in facts:
+            place, examples = len(cards), []
+            largest = summary["largest"][place]
+            for kind, document, peak_at, peak, length in fact[9]:
+                part = slice(start, start + length)
+                read = [(ord(each) - 0x20) / LEVELS * largest for each in values[part]]
+                examples.append((kind, document, peak_at, peak, spelled(texts[part]), read))
+                start += length
+            cards.append(
+                {
+                    "feature": summary["feature"][place],
+                    "description": summary["description"][place],
+                    "tokens": spelled(summary["tokens"][place]),
+                    "promoted": spelled(summary["promoted"][place]),
+                    "address": fact[0],
+                    "n_active": fact[1],
+                    "counts": fact[4],
+                    "neighbours": [feature for feature, _ in fact[8]],
+                    "examples": examples,
+                }
+            )
+    return cards
+
+
+def test_packed_cards_hold_what_the_records_hold():
+    cards = fake.features(140, top=3)["cards"]
+    packed = pack(cards)
+    assert packed.left_out == 0
+    assert len(packed.blocks) == 2
+    for card, read in zip(cards, read_back(packed), strict=True):
+        for name in ("feature", "description", "address", "n_active"):
+            assert read[name] == card[name]
+        assert read["tokens"] == [each["text"] for each in card["tokens"]]
+        assert read["promoted"] == [each["text"] for each in card["promoted"]]
+        assert read["neighbours"] == [each["feature"] for each in card["neighbours"]]
+        assert read["counts"] == card["histogram"]["counts"]
+        for example, (kind, document, peak_at, peak, texts, values) in zip(
+            card["examples"], read["examples"], strict=True
+        ):
+            assert (kind, document, texts) == (example["kind"], example["document"], example["tokens"])
+            assert peak == pytest.approx(example["peak"], rel=1e-3)
+            assert example["activations"][peak_at] == example["peak"]
+            step = card["max_activation"] / LEVELS
+            np.testing.assert_allclose(values, example["activations"], atol=1.001 * step)
+            assert [value > 0 for value in values] == [value > 0 for value in example["activations"]]
+
+
+@given(st.lists(tokens, min_size=1, max_size=30))
+def test_any_tokens_come_back(texts):
+    card = fake.card(1, 12, np.random.default_rng(0), top=1)
+    example = card["examples"][0] | {"tokens": texts, "activations": [0.5] * len(texts)}
+    (read,) = read_back(pack([card | {"examples": [example], "description": texts[0]}]))
+    assert read["examples"][0][4] == texts
+    assert read["description"] == texts[0]
+
+
+def test_characters_are_distinct_and_can_be_written_in_utf_8_however_large_the_vocabulary():
+    written = [character(place) for place in range(0, 200_000, 97)] + [
+        character(p) for p in range(55_000, 55_400)
+    ]
+    assert len(set(written)) == len({*range(0, 200_000, 97), *range(55_000, 55_400)})
+    assert "".join(written).encode("utf-8")
+
+
+def test_every_activation_above_nought_is_seen_and_none_exceeds_the_largest():
+    assert levels([0.0, 1e-9, 0.5, 1.0, 1.0001], 1.0) == "".join(
+        chr(0x20 + each) for each in (0, 1, LEVELS // 2, LEVELS, LEVELS)
+    )
+    assert levels([0.0, 0.0], 0.0) == "  "
+
+
+def test_a_budget_keeps_four_of_the_strongest_to_one_of_each_other_kind():
+    cards = fake.features(60, top=12)["cards"]
+    alive = [card for card in cards if card["examples"]]
+    every = sum(len(example["tokens"]) for card in cards for example in card["examples"])
+    assert [len(kept) for kept in within_budget(cards, every)] == [len(card["examples"]) for card in cards]
+    kept = within_budget(cards, len(alive) * 25 * 16)
+    for card, examples in zip(cards, kept, strict=True):
+        if not card["examples"]:
+            continue
+        kinds = [example["kind"] for example in examples]
+        assert kinds.count("top") == 8
+        assert [kinds.count(f"interval {part}") for part in (1, 2, 3, 4)] == [2, 2, 2, 2]
+        assert examples[:8] == card["examples"][:8]
+    least = within_budget(cards, 0)
+    assert {len(examples) for examples in least} == {0, 5}
+    assert [example["kind"] for example in least[0]].count("top") == 1
+
+
+def test_a_page_of_4096_features_stays_under_four_megabytes():
+    words = [
+        f"{first}{last}" for first in "bcdfghklmnprst" for last in ("at", "en", "ower", "ing", "ous", "a")
+    ]
+    generator = np.random.default_rng(0)
+    some = fake.features(128)["cards"]
+    chosen = generator.zipf(1.3, size=10**6) % len(words)
+    place = 0
+    for card in some:
+        for example in card["examples"]:
+            example["tokens"] = [f" {words[each]}" for each in chosen[place : place + 25]]
+            place += 25
+    packed = pack(some, budget=TOKENS_IN_PAGE // 32)
+    assert packed.left_out > 0
+    assert 32 * (len(packed.summary) + sum(map(len, packed.blocks))) < 3.8e6
+
+
+def test_records_of_the_index_can_be_packed():
+    record = FeatureRecord(
+        feature=7,
+        address="m/s/d#7",
+        description="bridge",
+        density=0.01,
+        n_active=3,
+        max_activation=2.0,
+        mean_activation=1.0,
+        histogram=Histogram((-1.0, 0.0, 1.0), (1, 2)),
+        examples=(Example("top", 11, 4, 10, (" the", " bridge"), (0.0, 2.0), 2.0),),
+        tokens=(TokenShare(5, " bridge", 3, 0.9, 40.0),),
+        promoted=(LogitWeight(5, " bridge", 1.5),),
+        suppressed=(LogitWeight(6, " cat", -0.5),),
+        neighbours=(Neighbour(9, 0.4),),
+    )
+    (read,) = read_back(pack([record.to_json()]))
+    assert read["examples"] == [("top", 4, 1, 2.0, [" the", " bridge"], [0.0, 2.0])]
+    assert read["tokens"] == [" bridge"]
+    made_up = fake.features(1)["cards"][0]
+    assert set(record.to_json()) == set(made_up)
+    assert set(record.to_json()["examples"][0]) == set(made_up["examples"][0])

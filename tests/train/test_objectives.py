@@ -1,0 +1,71 @@
+"""Losses, term by term."""
+
+import pytest
+import torch
+
+from monoscope.dictionaries import AutoencoderOptions, ReLU, SparseAutoencoder, SparseCodes, TopK
+from monoscope.train.objectives import auxiliary_k, l1, reconstruction
+
+X = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
+DEAD = torch.tensor([2, 5, 9, 11])
+
+
+def made() -> SparseAutoencoder:
+    options = AutoencoderOptions(n_features=12, sparsifier=TopK(3))
+    dictionary = SparseAutoencoder.initialise(6, options, seed=0)
+    generator = torch.Generator().manual_seed(1)
+    dictionary.bias.copy_(torch.randn(6, generator=generator))
+    dictionary.encoder.add_(torch.randn(6, 12, generator=generator) / 3)
+    return dictionary.requires_grad_(True)
+
+
+def test_reconstruction_and_l1_are_sums_per_token() -> None:
+    assert reconstruction(torch.zeros(2, 3), torch.tensor([[1.0, 2, 0], [0, 0, 3]])) == 7
+    assert l1(torch.tensor([[1.0, 2.0], [0.0, 5.0]])) == 4
+    assert l1(SparseCodes(torch.tensor([[1.0, 2.0], [0.0, 5.0]]), torch.tensor([[0, 1], [1, 3]]))) == 4
+
+
+def test_the_auxiliary_loss_is_that_of_the_largest_dead_features() -> None:
+    dictionary = made()
+    x_hat = dictionary(X)
+    pre = ((X - dictionary.bias) @ dictionary.encoder + dictionary.encoder_bias)[:, DEAD]
+    kept = pre.topk(2, dim=1)
+    codes = torch.zeros_like(pre).scatter(1, kept.indices, kept.values.relu())
+    whole = (X - x_hat).square().sum()
+    expected = 6 * (X - x_hat - codes @ dictionary.decoder[DEAD]).square().sum() / whole
+    assert torch.isclose(auxiliary_k(dictionary, X, x_hat, DEAD, 2), expected, rtol=1e-5)
+    all_positive = 6 * (X - x_hat - pre.relu() @ dictionary.decoder[DEAD]).square().sum() / whole
+    assert torch.isclose(auxiliary_k(dictionary, X, x_hat, DEAD, 4), all_positive, rtol=1e-5)
+
+
+def test_its_gradient_reaches_dead_features_alone() -> None:
+    dictionary = made()
+    auxiliary_k(dictionary, X, dictionary(X), DEAD, 2).backward()
+    alive = torch.tensor(sorted(set(range(12)) - set(DEAD.tolist())))
+    for gradient in (
+        dictionary.encoder.grad.T,
+        dictionary.encoder_bias.grad[:, None],
+        dictionary.decoder.grad,
+    ):
+        assert not gradient[alive].any()
+        assert gradient[DEAD].any(1).all()
+    assert dictionary.bias.grad is None
+
+
+def test_dead_features_that_explain_the_residual_lower_the_loss() -> None:
+    dictionary = made()
+    x_hat = X - 0.7 * dictionary.directions[DEAD[0]]
+    with torch.no_grad():
+        dictionary.encoder.zero_()
+        dictionary.encoder_bias[DEAD[0]] = 0.7
+    assert auxiliary_k(dictionary, X, x_hat, DEAD, 2) < 1e-10
+    assert auxiliary_k(dictionary, X, x_hat, DEAD[1:], 2).item() == pytest.approx(6)
+    assert auxiliary_k(dictionary, X, X, DEAD[1:], 2) == 0
+
+
+def test_the_penalty_pushes_active_features_only() -> None:
+    dictionary = SparseAutoencoder.initialise(6, AutoencoderOptions(n_features=12, sparsifier=ReLU()), seed=0)
+    dictionary.requires_grad_(True)
+    codes = dictionary.encode(X[:1])
+    l1(codes).backward()
+    assert torch.equal(dictionary.encoder_bias.grad, (codes[0] > 0).float())
