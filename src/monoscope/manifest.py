@@ -12,7 +12,7 @@ import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -164,7 +164,7 @@ def full_disk_is_said(place: Path) -> Iterator[None]:
 
 def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     """Complete the artefact in ``folder``; returns the manifest with its versions filled in."""
-    complete = Manifest(**(asdict(manifest) | {"versions": manifest.versions or versions()}))
+    complete = replace(manifest, versions=manifest.versions or versions())
     path = Path(folder) / "manifest.json"
     part = path.with_suffix(".part")
     part.write_text(

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explore import fake
-from monoscope.explore.cards import LEVELS, TOKENS_IN_PAGE, Packed, character, levels, pack, within_budget
+from monoscope.explore.cards import (
+    LEVELS,
+    ROWS,
+    TOKENS_IN_PAGE,
+    Packed,
+    character,
+    levels,
+    pack,
+    telling,
+    within_budget,
+)
 from monoscope.features.record import (
     Example,
     FeatureRecord,
@@ -73,14 +83,14 @@ def test_packed_cards_hold_what_the_records_hold():
         for name in ("feature", "description", "address", "n_active"):
             assert read[name] == card[name]
         assert read["tokens"] == [each["text"] for each in card["tokens"]]
-        assert read["promoted"] == [each["text"] for each in card["promoted"]]
+        assert read["promoted"] == [each["text"] for each in card["promoted"]][:ROWS]
         assert read["neighbours"] == [each["feature"] for each in card["neighbours"]]
         assert read["counts"] == card["histogram"]["counts"]
         for example, (kind, document, peak_at, peak, texts, values) in zip(
             card["examples"], read["examples"], strict=True
         ):
             assert (kind, document, texts) == (example["kind"], example["document"], example["tokens"])
-            assert peak == pytest.approx(example["peak"], rel=1e-3)
+            assert peak == pytest.approx(example["peak"], rel=1e-2)
             assert example["activations"][peak_at] == example["peak"]
             step = card["max_activation"] / LEVELS
             np.testing.assert_allclose(values, example["activations"], atol=1.001 * step)
@@ -127,6 +137,20 @@ def test_a_budget_keeps_four_of_the_strongest_to_one_of_each_other_kind():
     least = within_budget(cards, 0)
     assert {len(examples) for examples in least} == {0, 5}
     assert [example["kind"] for example in least[0]].count("top") == 1
+
+
+def test_a_family_of_words_tells_more_than_one_word_and_pieces_tell_nothing():
+    def card(*tokens):
+        return {"tokens": [{"text": text, "share": share, "lift": lift} for text, share, lift in tokens]}
+
+    family = telling(card((" bear", 0.3, 1000.0), (" bears", 0.3, 1000.0), (" cub", 0.2, 100.0)))
+    assert family == pytest.approx(0.3 * 3 + 0.2 * 2)
+    assert telling(card((" bear", 0.9, 1000.0))) == 0
+    assert (
+        telling(card((" bear", 0.5, 1000.0), ("ing", 0.2, 1000.0), (" the", 0.3, 2.0), (" .", 0.1, 50.0)))
+        == 0
+    )
+    assert telling(card()) == 0
 
 
 def test_a_page_of_4096_features_stays_under_four_megabytes():

@@ -11,6 +11,7 @@ import pytest
 
 from explore import fake
 from monoscope.explore import report_html
+from monoscope.explore.cards import short, telling
 
 HERE = Path(__file__).parent
 CONTRAST = (HERE / "contrast.js").read_text(encoding="utf-8")
@@ -47,6 +48,7 @@ def test_the_page_opens_with_the_showcased_card_and_asks_for_nothing(visit, html
     page = made.page
     page.wait_for_selector("#card .which")
     assert opened(page) == 12
+    assert page.evaluate("list.scrollTop") == 0
     assert page.title() == "Inside a small storyteller · monoscope"
     assert len([url for url in made.requests if not url.startswith("data:")]) == 1
     assert page.evaluate("getComputedStyle(document.querySelector('.text .s10')).backgroundColor") not in (
@@ -75,7 +77,8 @@ def test_a_card_shows_its_record(visit, html, report):
     assert spans.all_text_contents() == active
     assert rows.nth(0).locator(".most").text_content() == first["tokens"][16].strip()
     tokens = page.locator("#card .inside > div").nth(0).locator(".token").all_inner_texts()
-    assert tokens == [each["text"].replace(" ", "·") for each in card["tokens"]][:6]
+    assert tokens == [each["text"].replace(" ", "·") for each in card["tokens"]]
+    assert not re.search(r"\b(null|undefined|NaN)\b", text)
 
 
 def test_a_link_opens_its_feature_and_back_the_one_before(visit, html):
@@ -129,6 +132,7 @@ def test_the_list_is_drawn_as_it_is_scrolled_to_and_ordered_as_asked(visit, html
     cards = report["features"]["cards"]
     alive = [card for card in cards if card["density"] > 0]
     keys = {
+        "best": lambda card: (-short(telling(card), 2), -card["density"]),
         "common": lambda card: -card["density"],
         "rare": lambda card: card["density"],
         "strong": lambda card: -card["max_activation"],

@@ -46,6 +46,15 @@ def test_table_figures_have_a_fixed_number_of_places():
     ]
 
 
+def test_numbers_that_are_compared_have_three_places():
+    assert [wording.thousandths(each) for each in (1, 0.14249, 1234.5, None)] == [
+        "1.000",
+        "0.142",
+        "1,234.500",
+        "–",
+    ]
+
+
 def test_counts_and_durations_in_words():
     assert [wording.count(each) for each in (None, 4096, 1_500_000, 2.5e9)] == [
         "–",

@@ -17,8 +17,15 @@ Centring = Literal["geometric_median", "mean", "none"]
 class Moments(Protocol):
     """What is known of all the activations of a site (an activation store's statistics have it)."""
 
-    mean: Tensor
-    mean_squared_norm: float
+    @property
+    def mean(self) -> Tensor:
+        """``E[x]``."""
+        ...
+
+    @property
+    def mean_squared_norm(self) -> float:
+        """``E|x|^2``."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ summary. ``page/decode.js`` is the other half of this module.
 
 import base64
 import json
+import math
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,10 @@ CARDS_PER_BLOCK = 128
 """Cards unpacked at once."""
 TOKENS_IN_PAGE = 1_200_000
 """Tokens of examples in one page, at most: about 3 MB."""
+ROWS = 8
+"""Tokens kept of those that a feature fires on, that it promotes, and that it suppresses."""
+OWN_LIFT = 10
+"""A word is a feature's own where the feature is at least this many times likelier than elsewhere."""
 FIRST_CODE = 0x20
 """Character of the vocabulary's first token, and of activation 0."""
 SURROGATES = range(0xD800, 0xE000)
@@ -63,9 +68,10 @@ def pack(cards: Sequence[Card], *, budget: int = TOKENS_IN_PAGE) -> Packed:
         "density": [short(card["density"]) for card in cards],
         "largest": [short(card["max_activation"]) for card in cards],
         **{
-            name: [spell(codes, (each["text"] for each in card[name])) for card in cards]
+            name: [spell(codes, (each["text"] for each in card[name][:ROWS])) for card in cards]
             for name in ("tokens", "promoted", "suppressed")
         },
+        "telling": [short(telling(card), 2) for card in cards],
     }
     blocks = [
         block(cards[first : first + CARDS_PER_BLOCK], kept[first : first + CARDS_PER_BLOCK], codes)
@@ -117,7 +123,7 @@ def vocabulary(cards: Sequence[Card], kept: Sequence[Sequence[Card]]) -> dict[st
         for example in examples:
             counts.update(example["tokens"])
         for name in ("tokens", "promoted", "suppressed"):
-            counts.update(each["text"] for each in card[name])
+            counts.update(each["text"] for each in card[name][:ROWS])
     ordered = sorted(counts, key=lambda text: (-counts[text], text))
     return {text: character(place) for place, text in enumerate(ordered)}
 
@@ -167,16 +173,16 @@ def facts(card: Card, examples: Sequence[Card]) -> list[Any]:
         short(card["mean_activation"]),
         [short(edges[0]), short(edges[-1])] if edges else [],
         list(card["histogram"]["counts"]),
-        [[short(each["share"]), short(each["lift"])] for each in card["tokens"]],
-        [short(each["weight"]) for each in card["promoted"]],
-        [short(each["weight"]) for each in card["suppressed"]],
-        [[each["feature"], round(each["cosine"], 3)] for each in card["neighbours"]],
+        [[short(each["share"], 2), short(each["lift"], 2)] for each in card["tokens"][:ROWS]],
+        [short(each["weight"], 3) for each in card["promoted"][:ROWS]],
+        [short(each["weight"], 3) for each in card["suppressed"][:ROWS]],
+        [[each["feature"], round(each["cosine"], 2)] for each in card["neighbours"]],
         [
             [
                 example["kind"],
                 example["document"],
                 example["position"] - example["start"],
-                short(example["peak"]),
+                short(example["peak"], 3),
                 len(example["tokens"]),
             ]
             for example in examples
@@ -184,9 +190,28 @@ def facts(card: Card, examples: Sequence[Card]) -> list[Any]:
     ]
 
 
-def short(value: Number) -> Number:
-    """To four significant digits."""
-    return value if isinstance(value, int) else float(f"{value:.4g}")
+def telling(card: Card) -> float:
+    """How much of a feature falls on several words of its own: what the list begins with.
+
+    The sum of share × log10(lift) over whole words with a lift of 10 or more, without the largest term: a feature
+    that goes with a family of words, as of one concept, comes before one that only marks a single word.
+    """
+    terms = sorted(
+        each["share"] * math.log10(each["lift"])
+        for each in card["tokens"]
+        if each["lift"] >= OWN_LIFT and is_word(each["text"])
+    )
+    return sum(terms[:-1])
+
+
+def is_word(token: str) -> bool:
+    """True for a space and three letters or more."""
+    return token.startswith(" ") and token[1:].isalpha() and len(token) > 3
+
+
+def short(value: Number, digits: int = 4) -> Number:
+    """To that many significant digits."""
+    return value if isinstance(value, int) else float(f"{value:.{digits}g}")
 
 
 def deflated(value: Any) -> str:

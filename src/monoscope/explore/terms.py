@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from monoscope.explore.markup import Child, Markup, element
-from monoscope.explore.wording import Number, number, tenths
+from monoscope.explore.wording import Number, number, tenths, thousandths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Term:
     """One or two sentences for somebody who has never met it."""
     better: str = ""
     """``lower`` or ``higher``; empty when neither is better by itself."""
-    written: Callable[[Number | None], str] = number
+    written: Callable[[Number | None], str] = thousandths
     """How its values are written."""
 
 
@@ -42,6 +42,7 @@ METRICS: dict[str, Term] = {
         symbol="L0",
         plain="How many features are on for one token, on average. The fewer, the simpler the account; a copy made "
         "with more of them is easier.",
+        written=number,
     ),
     "dead_share": Term(
         name="Silent features",

@@ -51,6 +51,11 @@ def hundredths(value: Number | None) -> str:
     return MISSING if value is None or not known(value) else f"{value:.2f}"
 
 
+def thousandths(value: Number | None) -> str:
+    """A number for a table whose rows are compared, to three places."""
+    return MISSING if value is None or not known(value) else f"{value:,.3f}"
+
+
 def round_number(value: Number) -> str:
     """A number that is round already, as ticks are: ``0.75``, ``2,000``."""
     return f"{value:,.6g}"

@@ -4,6 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +53,18 @@ class Topic:
         return tuple(name for name in (own, self.parent) if name) if self.words else ()
 
 
-def read_table(file: str) -> dict[str, dict]:
+def read_table(file: str) -> dict[str, dict[str, Any]]:
     """One TOML file of the lexicon."""
     return tomllib.loads(files("monoscope.synthetic").joinpath("lexicon", file).read_text(encoding="utf-8"))
+
+
+def read_topic(name: str, family: str, table: dict[str, Any]) -> Topic:
+    """A topic out of its table."""
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+    }
+    fields["words"] = frozenset(word.lower() for word in fields.get("words", ()))
+    return Topic(name=name, family=family, **fields)
 
 
 @cache
@@ -67,9 +77,7 @@ def topics() -> dict[str, Topic]:
         if not entry.name.endswith(".toml") or entry.name == "scripts.toml":
             continue
         for name, table in read_table(entry.name).items():
-            fields = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-            words = frozenset(word.lower() for word in fields.pop("words", ()))
-            found[name] = Topic(name=name, family=entry.name.removesuffix(".toml"), words=words, **fields)
+            found[name] = read_topic(name, entry.name.removesuffix(".toml"), table)
     return found
 
 

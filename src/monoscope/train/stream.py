@@ -1,6 +1,6 @@
 """Where training activations come from: anything that can say its batches again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -20,7 +20,10 @@ class Stream(Protocol):
     uninterrupted one.
     """
 
-    d_model: int
+    @property
+    def d_model(self) -> int:
+        """How many numbers an activation has."""
+        ...
 
     def batches(self, size: int, *, seed: int, start: int = 0) -> Iterator[Float[Tensor, "batch d_model"]]:
         """Batches of ``size`` activations, from number ``start`` on."""
@@ -35,9 +38,20 @@ class Stream(Protocol):
 class Store(Protocol):
     """What an activation store offers: a stream for each of its sites, and where it came from."""
 
-    site_names: tuple[str, ...] | list[str]
-    hash: str
-    model_hash: str
+    @property
+    def site_names(self) -> Sequence[str]:
+        """The sites that it has."""
+        ...
+
+    @property
+    def hash(self) -> str:
+        """Its content hash."""
+        ...
+
+    @property
+    def model_hash(self) -> str:
+        """Content hash of the model it was harvested from."""
+        ...
 
     def stream(self, site: str) -> Stream:
         """The activations of one site."""

@@ -20,6 +20,7 @@ def test_the_open_feature_the_orders_and_the_numbers_are_said():
     assert 'data-feature="12"' in html
     assert re.findall(r'<option value="(\w+)"', html) == list(ORDERS)
     assert "Of 80 features 78 fire on the text; 80 have a card here." in html
+    assert "All 30 fire on the text." in browser(fake.features(30, top=1), None)
 
 
 def test_without_cards_there_is_nothing_to_browse():

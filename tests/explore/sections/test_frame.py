@@ -8,6 +8,7 @@ def test_colours_go_from_silent_to_the_largest_and_show_every_activation_above_n
         0, 0, 0, 0, 1, SHADES // 2, SHADES, SHADES,
     ]  # fmt: skip
     assert shade(1.0, 0.0) == 0
+    assert [shade(value, 1.0, faintest=0) for value in (0.04, 0.06, 1.0)] == [0, 1, SHADES]
 
 
 def test_only_active_words_are_coloured_and_their_leading_spaces_are_not():

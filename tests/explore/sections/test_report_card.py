@@ -52,4 +52,4 @@ def test_intervals_stand_under_their_numbers_and_only_where_there_are_some():
 
 def test_a_metric_that_nobody_explained_is_shown_by_its_name():
     read = rows(report_card({"metrics": {"fvu": 0.1, "novelty": 3.5}}, {}))
-    assert read == {"Variance unexplained": ["0.100"], "novelty": ["3.50"]}
+    assert read == {"Variance unexplained": ["0.100"], "novelty": ["3.500"]}

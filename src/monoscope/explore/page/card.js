@@ -3,7 +3,6 @@
 const SHADES = 10;
 const OPEN_EXAMPLES = 6;
 const OPEN_WEAKER = 3;
-const ROWS_OF_TOKENS = 6;
 // Controls, line separators and marks of writing direction, for which a replacement character stands.
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 const SVG = "http://www.w3.org/2000/svg";
@@ -27,7 +26,8 @@ function written(value) {
 
 function percent(share) {
   if (!Number.isFinite(share)) return "–";
-  const digits = share === 0 || share >= 0.0995 ? (100 * share).toFixed(0) : String(Number((100 * share).toPrecision(2)));
+  const whole = share === 0 || share >= 0.0995;
+  const digits = whole ? (100 * share).toFixed(0) : String(Number((100 * share).toPrecision(2)));
   return `${digits}\u00a0%`;
 }
 
@@ -83,12 +83,9 @@ function exampleRow(card, example) {
 function examplesOf(card, kind, open) {
   const rows = card.examples.filter((example) => example.kind === kind).map((example) => exampleRow(card, example));
   const more = rows.slice(open);
-  return [
-    make("ol", { class: "examples" }, rows.slice(0, open)),
-    more.length
-      ? make("details", { class: "fold" }, make("summary", {}, `${more.length} more`), make("ol", { class: "examples" }, more))
-      : null,
-  ];
+  const summary = make("summary", {}, `${more.length} more`);
+  const folded = make("details", { class: "fold" }, summary, make("ol", { class: "examples" }, more));
+  return [make("ol", { class: "examples" }, rows.slice(0, open)), ...(more.length ? [folded] : [])];
 }
 
 /** Name of a kind of examples: `interval 2` of 4 holds activations between a quarter and a half of the largest. */
@@ -146,7 +143,7 @@ function histogram({ span, counts }) {
   const label = (x, anchor, text) => make("text", { x, y: height - 5, "text-anchor": anchor }, text);
   return make(
     "svg",
-    { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": "Histogram of activations above 0" },
+    { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": "How strongly it fires" },
     rects,
     make("line", { x1: 0, x2: width, y1: base, y2: base, class: "axis" }),
     label(0, "start", written(edge(0))),
@@ -156,8 +153,9 @@ function histogram({ span, counts }) {
 }
 
 function weights(rows, className) {
-  const named = rows.slice(0, ROWS_OF_TOKENS).map((row) => ({ ...row, amount: Math.abs(row.weight) }));
-  return bars(named, (row) => written(row.weight), (row) => `logit ${written(row.weight)} per unit of activation`, className);
+  const named = rows.map((row) => ({ ...row, amount: Math.abs(row.weight) }));
+  const tip = (row) => `logit ${written(row.weight)} per unit of activation`;
+  return bars(named, (row) => written(row.weight), tip, className);
 }
 
 function panel(title, ...content) {
@@ -165,8 +163,9 @@ function panel(title, ...content) {
 }
 
 function inside(card) {
-  const tokens = card.tokens.slice(0, ROWS_OF_TOKENS).map((row) => ({ ...row, amount: row.share }));
-  const lift = (row) => `${percent(row.share)} of its activation; ${written(row.lift)} times as likely here as anywhere`;
+  const tokens = card.tokens.map((row) => ({ ...row, amount: row.share }));
+  const lift = (row) =>
+    `${percent(row.share)} of its activation; ${written(row.lift)} times as likely here as anywhere`;
   return make(
     "div",
     { class: "inside" },
@@ -229,7 +228,8 @@ function drawCard(article, card, names, step) {
       "p",
       { class: "shortcuts" },
       make("kbd", {}, "/"), " search, ", make("kbd", {}, "←"), " ", make("kbd", {}, "→"), " other features, ",
-      make("kbd", {}, "Tab"), " to an example and ", make("kbd", {}, "←"), " ", make("kbd", {}, "→"), " along its tokens",
+      make("kbd", {}, "Tab"), " to an example and ", make("kbd", {}, "←"), " ", make("kbd", {}, "→"),
+      " along its tokens",
     ),
   );
 }

@@ -39,7 +39,7 @@ function arrange(cards, query, order, seed) {
     if (score) scores.set(place, score);
   }
   const by = {
-    match: (place) => (words.length ? -scores.get(place) : 0),
+    best: (place) => (words.length ? -scores.get(place) : -cards.telling[place]),
     common: (place) => -cards.density[place],
     rare: (place) => cards.density[place],
     strong: (place) => -cards.largest[place],
@@ -54,7 +54,9 @@ function arrange(cards, query, order, seed) {
 
 function listRow(cards, place, order) {
   const number = cards.feature[place];
-  const rate = order === "strong" ? written(cards.largest[place]) : cards.density[place] ? percent(cards.density[place]) : "silent";
+  const often = cards.density[place] ? percent(cards.density[place]) : "silent";
+  const rate = order === "strong" ? written(cards.largest[place]) : often;
+  const description = visible(cards.description[place]).replace(/ \([^()]*of activation\)/, "");
   return make(
     "li",
     {},
@@ -62,7 +64,7 @@ function listRow(cards, place, order) {
       "a",
       { href: `#feature-${number}`, "data-place": place, class: cards.density[place] ? "" : "silent" },
       make("span", { class: "number" }, String(number)),
-      make("span", { class: "words", dir: "auto" }, visible(cards.description[place]).replace(/ \([^()]*of activation\)/, "")),
+      make("span", { class: "words", dir: "auto" }, description),
       make("span", { class: "rate" }, rate),
     ),
   );
@@ -133,5 +135,5 @@ function startList(cards, current) {
     to.firstElementChild.focus();
   });
   renew();
-  return { reveal, places: () => state.places };
+  return { mark, reveal, places: () => state.places };
 }

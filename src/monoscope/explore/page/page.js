@@ -48,7 +48,8 @@ async function startBrowser() {
     if (place !== wanted) return;
     drawCard(article, card, names, step);
     article.dataset.feature = feature;
-    list.reveal(wanted);
+    if (asked() === null) list.mark();
+    else list.reveal(wanted);
   }
 
   function step(by) {
@@ -77,7 +78,8 @@ async function startBrowser() {
     if (chosen !== undefined) location.hash = `feature-${cards.feature[chosen]}`;
   });
   document.addEventListener("keydown", (event) => {
-    if (event.target.closest("input, select, textarea, .scroll, .text") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const elsewhere = event.target.closest("input, select, textarea, .scroll, .text");
+    if (elsewhere || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "/") {
       event.preventDefault();
       document.getElementById("query").focus();
@@ -105,8 +107,10 @@ function startSorting(table) {
       const value = (row) => row.cells[column].dataset.sort;
       const missing = (row) => Number(value(row) === "");
       const compare = (a, b) => (numeric ? value(a) - value(b) : value(a).localeCompare(value(b)));
-      const rows = Array.from(body.rows).sort((a, b) => missing(a) - missing(b) || (down ? -compare(a, b) : compare(a, b)));
-      body.append(...rows);
+      const turned = down ? -1 : 1;
+      body.append(
+        ...Array.from(body.rows).sort((a, b) => missing(a) - missing(b) || turned * compare(a, b)),
+      );
     });
   });
 }

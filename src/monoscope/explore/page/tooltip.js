@@ -1,6 +1,6 @@
 // One tooltip for everything that has data-tip: under a mouse, at a tap, or where the keyboard is.
 
-/** Show what `element` says; `at` is where, unless it is the element that has the focus. */
+/** Show what `element` says, above it or, at the top of the window, below. */
 function showTip(element) {
   const tip = document.getElementById("tip");
   tip.textContent = element.dataset.tip;

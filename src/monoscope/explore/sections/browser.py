@@ -10,7 +10,7 @@ from monoscope.explore.sections.training import spread
 from monoscope.explore.wording import count
 
 ORDERS: dict[str, str] = {
-    "match": "best match",
+    "best": "best first",
     "common": "most common",
     "rare": "rarest",
     "strong": "strongest",
@@ -45,8 +45,10 @@ def browser(part: Mapping[str, Any], opened: int | None) -> Markup | None:
 
 def _how_many(cards: int, statistics: Mapping[str, Any]) -> str:
     alive, features = statistics.get("alive"), len(statistics.get("density") or ())
-    fire = f"Of {count(features)} features {count(alive)} fire on the text" if features else "Features"
-    return f"{fire}; {count(cards)} have a card here." if alive is not None else f"{count(cards)} cards."
+    if alive is None or not features:
+        return f"{count(cards)} cards."
+    fire = f"All {count(features)}" if alive == features else f"Of {count(features)} features {count(alive)}"
+    return f"{fire} fire on the text" + ("." if cards == alive else f"; {count(cards)} have a card here.")
 
 
 def _list() -> Markup:

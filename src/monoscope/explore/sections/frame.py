@@ -21,21 +21,24 @@ def section(name: str, title: str, lead: Child, *content: Child) -> Markup:
     )
 
 
-def shade(activation: Number | None, largest: Number) -> int:
-    """The colour of an activation: 0 for silent or unknown, else 1 to ``SHADES``."""
+def shade(activation: Number | None, largest: Number, *, faintest: int = 1) -> int:
+    """The colour of an activation: 0 for silent or unknown, else ``faintest`` to ``SHADES``."""
     if activation is None or not known(activation) or activation <= 0 or largest <= 0:
         return 0
-    return min(SHADES, max(1, round(SHADES * activation / largest)))
+    return min(SHADES, max(faintest, round(SHADES * activation / largest)))
 
 
-def coloured(tokens: Sequence[str], activations: Sequence[Number], largest: Number) -> Markup:
+def coloured(
+    tokens: Sequence[str], activations: Sequence[Number], largest: Number, *, faintest: int = 1
+) -> Markup:
     """A stretch of text, white where the unit is silent and orange where it is strongest.
 
-    A token's leading spaces are left white.
+    A token's leading spaces are left white. With ``faintest`` 0 so is what is below a twentieth of the largest, as
+    suits neurons, which are hardly ever silent.
     """
     spans: list[Child] = []
     for token, activation in zip(tokens, activations, strict=True):
-        step = shade(activation, largest)
+        step = shade(activation, largest, faintest=faintest)
         tip = f"{number(activation)}, {percent(activation / largest)} of the largest" if step else None
         shown = visible(token) if spans else visible(token).lstrip(" ")
         word = shown.lstrip(" ") or shown

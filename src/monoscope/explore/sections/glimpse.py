@@ -42,7 +42,10 @@ def glimpse(part: Mapping[str, Any], card: Mapping[str, Any] | None) -> Markup:
 def _column(title: str, said: Any, rows: Sequence[Mapping[str, Any]], class_: str) -> Markup:
     shown = rows[:ROWS]
     largest = max((value for row in shown for value in row["values"] if known(value)), default=0.0)
-    texts = [element("li", coloured(row["tokens"], row["values"], largest)) for row in shown]
+    texts = [
+        element("li", coloured(row["tokens"], row["values"], largest, faintest=int(class_ == "feature")))
+        for row in shown
+    ]
     return element(
         "div",
         element("h3", title),
