@@ -54,7 +54,7 @@ def test_dead_features_are_revived() -> None:
 
 
 def test_the_gradient_is_clipped_when_asked() -> None:
-    free, clipped = begun(), begun(gradient_clip=1e-3)
+    free, clipped = begun(gradient_clip=None), begun(gradient_clip=1e-3)
     free.advance(X)
     clipped.advance(X)
     norms = [

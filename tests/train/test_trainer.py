@@ -80,7 +80,7 @@ def test_the_artefact_holds_the_dictionary_and_the_log(tmp_path: Path) -> None:
     assert 0 < log[-1]["fvu"] < 0.5
     assert log[-1]["loss"] == pytest.approx(12 * log[-1]["fvu"], rel=0.2)
     assert {"l0", "dead_share", "auxiliary", "learning_rate", "tokens_per_second"} <= log[0].keys()
-    assert seen == [(64 * step, 3840) for step in range(1, 61)]
+    assert seen == [(64 * batch, 2 * 3840) for batch in range(1, 121)]
 
 
 def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
@@ -98,6 +98,21 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     assert seen[0] == 64 * 27
     assert same(again, train(TensorStream(X), OPTIONS, TRAINING))
     assert [record["step"] for record in read_metrics(tmp_path / "d" / "metrics.jsonl")] == [50, 60]
+
+
+def test_a_run_stopped_in_its_last_pass_trains_no_more(tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 64 * 75:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(TensorStream(X), OPTIONS, TRAINING, out=tmp_path / "d", progress=stop)
+    seen: list[int] = []
+    again = train(
+        TensorStream(X), OPTIONS, TRAINING, out=tmp_path / "d", progress=lambda done, total: seen.append(done)
+    )
+    assert seen[0] == 64 * 61
+    assert same(again, train(TensorStream(X), OPTIONS, TRAINING))
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:

@@ -27,13 +27,13 @@ def demo_recipe() -> Recipe:
         model="builtin",
         corpus="builtin",
         site="blocks.2.resid_post",
-        harvest=HarvestOptions(n_tokens=1_500_000),
-        dictionary=AutoencoderOptions(n_features=4096, sparsifier=TopK(32)),
-        training=TrainOptions(n_tokens=4_000_000),
+        harvest=HarvestOptions(n_tokens=2_000_000),
+        dictionary=AutoencoderOptions(n_features=4096, sparsifier=TopK(16)),
+        training=TrainOptions(n_tokens=6_000_000),
         evaluation=EvaluateOptions(
-            n_tokens=250_000,
+            n_tokens=330_000,
             n_faithfulness_tokens=25_000,
-            recovery=RecoveryOptions(n_calibration_tokens=250_000),
+            recovery=RecoveryOptions(n_calibration_tokens=330_000),
         ),
         showcase=ShowcaseOptions(query="Golden Gate Bridge"),
     )

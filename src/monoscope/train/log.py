@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from monoscope.manifest import full_disk_is_said
+
 
 class MetricsLog:
     """Appends to a file of JSON lines; with no path it keeps nothing."""
@@ -12,9 +14,13 @@ class MetricsLog:
         self.path = path
 
     def write(self, record: Mapping[str, float]) -> None:
-        """Append one line."""
+        """Append one line.
+
+        Raises:
+            OutOfSpace: the disk is full.
+        """
         if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
+            with full_disk_is_said(self.path), self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
 
     def rewind(self, step: int) -> None:

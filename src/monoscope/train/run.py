@@ -42,7 +42,7 @@ class TrainOptions:
     """Tokens without firing that make a feature dead; by default a 20th of the run."""
     centring: Centring = "geometric_median"
     """The point that activations are counted from."""
-    gradient_clip: float | None = None
+    gradient_clip: float | None = 1.0
     """Largest norm of the gradient of all parameters together; None does not clip."""
     seed: int = 0
     """Seed of the initial directions, of the tokens' order and of the sample that scaling is fitted on."""

@@ -17,7 +17,7 @@ from monoscope.dictionaries.autoencoder import AutoencoderOptions, SparseAutoenc
 from monoscope.dictionaries.files import save
 from monoscope.dictionaries.scaling import Moments, Scaling
 from monoscope.errors import BrokenInput
-from monoscope.manifest import content_hash
+from monoscope.manifest import content_hash, full_disk_is_said
 from monoscope.train.checkpoint import interruption_awaited, read_checkpoint, write_checkpoint
 from monoscope.train.log import MetricsLog
 from monoscope.train.run import Run, TrainOptions
@@ -27,11 +27,11 @@ LOG_EVERY = 50
 """Steps between two lines of the log."""
 SAMPLE = 32_768
 """Activations the scaling is fitted on."""
-ACTIVITY_TOKENS = 1_000_000
+ACTIVITY_TOKENS = 500_000
 """Training tokens, at most, that ``max_activation`` and ``density`` are measured on."""
 
 Progress = Callable[[int, int], None]
-"""Called with the tokens trained on so far, and those of the whole run."""
+"""Called with the tokens that are done and those of the whole run, its last pass included."""
 
 
 def train(
@@ -62,7 +62,7 @@ def train(
         model_hash: content hash of the model they come from; a store knows its own.
         parents: name of each thing the activations were made from -> content hash; a store adds itself.
         statistics: moments of all activations, for scaling; a store has them, otherwise a sample is used.
-        progress: called after every step with tokens done and tokens in all.
+        progress: called after every batch with tokens done and tokens in all, the last pass included.
 
     Returns:
         The dictionary, reading unscaled activations, with its ``max_activation`` and ``density`` known.
@@ -89,7 +89,7 @@ def train(
         run = Run.begun(dictionary.to(scaling.centre.device), scaling, training)
     learn(run, stream, workplace, progress)
     dictionary = run.finished()
-    record_activity(dictionary, first_tokens(stream, training))
+    record_activity(dictionary, first_batches(stream, training, progress))
     workplace.publish(dictionary, parents, training)
     return dictionary
 
@@ -116,14 +116,30 @@ def learn(run: Run, stream: Stream, workplace: "Workplace", progress: Progress |
                 saved = now
             if interrupted():
                 raise KeyboardInterrupt
-            if progress is not None:
-                progress(run.step * training.batch, n_steps * training.batch)
+            report(progress, training, run.step)
+    workplace.keep(run)
 
 
-def first_tokens(stream: Stream, training: TrainOptions) -> Iterator[Float[Tensor, "batch d_model"]]:
-    """The first batches of the run once more, up to :data:`ACTIVITY_TOKENS`."""
-    count = max(1, min(ACTIVITY_TOKENS, training.n_tokens) // training.batch)
-    return islice(stream.batches(training.batch, seed=training.seed), count)
+def first_batches(
+    stream: Stream, training: TrainOptions, progress: Progress | None
+) -> Iterator[Float[Tensor, "batch d_model"]]:
+    """The batches of the run's beginning once more, for the activity of its features."""
+    for number, x in enumerate(
+        islice(stream.batches(training.batch, seed=training.seed), n_last_pass(training))
+    ):
+        yield x
+        report(progress, training, training.n_steps + number + 1)
+
+
+def n_last_pass(training: TrainOptions) -> int:
+    """Batches that the activity of features is measured on."""
+    return min(training.n_steps, max(1, ACTIVITY_TOKENS // training.batch))
+
+
+def report(progress: Progress | None, training: TrainOptions, batches: int) -> None:
+    """Say how far the run is, in tokens."""
+    if progress is not None:
+        progress(batches * training.batch, (training.n_steps + n_last_pass(training)) * training.batch)
 
 
 def check_finite(loss: float, step: int) -> None:
@@ -171,7 +187,8 @@ class Workplace:
         found = read_checkpoint(self.folder / "checkpoint.safetensors")
         if found is None or found[1]["identity"] != self.identity:
             shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
+            with full_disk_is_said(self.folder):
+                self.folder.mkdir(parents=True)
             return None
         run = Run.resumed(options, training, *found, site=site, model_hash=model_hash)
         self.log.rewind(run.step)
