@@ -79,8 +79,8 @@ class Page:
         return report
 
     def _title(self) -> str:
-        recipe = self.run.recipe
-        return f"Inside {recipe.model.rstrip('/').split('/')[-1]}: {self.run.folder.name}"
+        name = self.run.recipe.model
+        return f"Inside {'the built-in model' if name == 'builtin' else Path(name).name}"
 
     def _facts(self) -> dict[str, Any]:
         recipe, folder = self.run.recipe, self.run.folder

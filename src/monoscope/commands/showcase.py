@@ -15,6 +15,9 @@ from monoscope.synthetic.world import marking_words
 
 SHOWN_PAIRS = 6
 """Prompts shown side by side: the first ones, whatever they turned out like."""
+TRIED = (0.5, 1.0, 2.0, 3.0)
+"""Strengths at which candidates are tried out, in multiples of the largest activation. The candidate is taken whose
+effect times search score is highest: it must do what its texts promise."""
 LOOKED_AT = 400
 """Features looked at when none was asked for."""
 
@@ -27,7 +30,7 @@ class ShowcaseOptions:
     """Words to search for; empty: the feature whose description tells most."""
     candidates: int = 6
     """First results of the search that are tried out."""
-    multiples: tuple[float, ...] = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0)
+    multiples: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
     """Strengths, in multiples of the largest activation; 0 is the feature off."""
     n_prompts: int = 60
     """Prompts written from at each strength, at most 60."""
@@ -75,9 +78,12 @@ def showcase(
         [each.feature for each in found],
         words,
         prompts[:16],
+        multiples=TRIED,
         seed=options.seed,
         progress=step,
     )
+    fits = {each.feature: each.score for each in found}
+    effects.sort(key=lambda effect: -effect.score * fits[effect.feature])
     feature = effects[0].feature
     drawn: dict[str, Any] = {
         "words": words, "prompts": prompts, "n_tokens": n_tokens, "seed": options.seed

@@ -1,6 +1,6 @@
 """What is known about a feature, as plain frozen records: no rendering, no reading of files."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 
@@ -109,7 +109,7 @@ class FeatureRecord:
 
     def to_json(self) -> dict[str, Any]:
         """The record as dictionaries, lists and numbers."""
-        return asdict(self)
+        return _plain(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +140,13 @@ class SearchResult:
 
     def to_json(self) -> dict[str, Any]:
         """The result as a dictionary of plain values."""
-        return asdict(self)
+        return _plain(self)
+
+
+def _plain(value: Any) -> Any:
+    """Records as dictionaries and tuples as lists, many times faster than ``dataclasses.asdict``."""
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value] if value and is_dataclass(value[0]) else list(value)
+    if is_dataclass(value):
+        return {name: _plain(getattr(value, name)) for name in value.__slots__}  # type: ignore[attr-defined]
+    return value

@@ -17,7 +17,7 @@ from monoscope.dictionaries.autoencoder import AutoencoderOptions, SparseAutoenc
 from monoscope.dictionaries.files import save
 from monoscope.dictionaries.scaling import Moments, Scaling
 from monoscope.errors import BrokenInput
-from monoscope.manifest import content_hash, full_disk_is_said
+from monoscope.manifest import SCHEMA, content_hash, full_disk_is_said
 from monoscope.train.checkpoint import interruption_awaited, read_checkpoint, write_checkpoint
 from monoscope.train.log import MetricsLog
 from monoscope.train.run import Run, TrainOptions
@@ -164,9 +164,8 @@ def identity(
 ) -> str:
     """What must be equal for a checkpoint to be gone on from; how often one is made does not matter."""
     how = asdict(training) | {"checkpoint_every_seconds": None}
-    return content_hash(
-        json.dumps([options.to_record(), how, dict(parents), site, model_hash, d_model], sort_keys=True)
-    )
+    all_of_it = [SCHEMA, options.to_record(), how, dict(parents), site, model_hash, d_model]
+    return content_hash(json.dumps(all_of_it, sort_keys=True))
 
 
 class Workplace:
@@ -185,7 +184,7 @@ class Workplace:
         if self.folder is None:
             return None
         found = read_checkpoint(self.folder / "checkpoint.safetensors")
-        if found is None or found[1]["identity"] != self.identity:
+        if found is None or found[1].get("identity") != self.identity:
             shutil.rmtree(self.folder, ignore_errors=True)
             with full_disk_is_said(self.folder):
                 self.folder.mkdir(parents=True)
