@@ -23,11 +23,11 @@ class Dials:
     """What is not given is as in the recipe, or as in the run that is gone on with, or has its default."""
 
     model: Annotated[str | None, _shown("MODEL", _RECIPE.model)] = None
-    """``builtin``, a folder, or a Hugging Face id."""
+    """builtin, a folder, or a Hugging Face id."""
     corpus: Annotated[str | None, _shown("CORPUS", _RECIPE.corpus)] = None
-    """``builtin``, a text, JSONL or Parquet file, a folder of them, or ``hf:NAME``."""
+    """builtin, a text, JSONL or Parquet file, a folder of them, or hf:NAME."""
     site: Annotated[str | None, _shown("SITE", "resid_post of the middle block")] = None
-    """Where in the model, for instance ``blocks.2.resid_post``."""
+    """Where in the model, for instance blocks.2.resid_post."""
     n_features: Annotated[int | None, _shown("N", f"{_RECIPE.dictionary.n_features}")] = None
     """Directions in the dictionary."""
     sparsifier: Annotated[str | None, _shown("|".join(SPARSIFIERS), "topk")] = None

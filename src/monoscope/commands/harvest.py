@@ -22,15 +22,15 @@ class HarvestCommand:
     """Run a model over a corpus once and store what passes at one or several of its sites."""
 
     model: Annotated[str, tyro.conf.arg(metavar="MODEL")] = "builtin"
-    """``builtin``, a folder, or a Hugging Face id."""
+    """builtin, a folder, or a Hugging Face id."""
     corpus: Annotated[str, tyro.conf.arg(metavar="CORPUS")] = "builtin"
-    """``builtin``, a text, JSONL or Parquet file, a folder of them, or ``hf:NAME``."""
+    """builtin, a text, JSONL or Parquet file, a folder of them, or hf:NAME."""
     site: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="SITE")]
-    """Where in the model, for instance ``blocks.2.resid_post``."""
+    """Where in the model, for instance blocks.2.resid_post."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder of the activations."""
     tokens: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
-    """Tokens to keep, short for ``--harvest.n-tokens``."""
+    """Tokens to keep, short for --harvest.n-tokens."""
     split: Literal["training", "heldout"] = "training"
     """Which side of the corpus."""
     harvest: HarvestOptions = field(default_factory=HarvestOptions)

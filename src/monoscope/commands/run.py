@@ -37,10 +37,10 @@ class RunOptions:
     """A complete run in TOML; a run's own run.toml is one."""
     out: Annotated[Path, tyro.conf.arg(metavar="RUN")]
     """Folder of the run."""
-    dials: tyro.conf.OmitArgPrefixes[Dials] = field(default_factory=Dials)
+    dials: Annotated[Dials, tyro.conf.arg(name="")] = field(default_factory=Dials)
     """What is done; the recipe, or the run that is gone on with, says the rest."""
     showcase: Annotated[str | None, tyro.conf.arg(metavar="WORDS", help_behavior_hint="")] = None
-    """Words of a feature to turn up, for instance ``Golden Gate Bridge``; by default the most telling feature."""
+    """Words of a feature to turn up, for instance Golden Gate Bridge; by default the most telling feature."""
     keep_activations: bool = False
     """Keep the activations when the run is complete; they are large, and can be harvested again."""
 

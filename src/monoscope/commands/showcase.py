@@ -19,7 +19,9 @@ TRIED = (0.5, 1.0, 2.0, 3.0)
 """Strengths at which candidates are tried out, in multiples of the largest activation. The candidate is taken whose
 effect times search score is highest: it must do what its texts promise."""
 LOOKED_AT = 400
-"""Features looked at when none was asked for."""
+"""Features looked at when no words were given."""
+WORDS_TRIED = 40
+"""Words of theirs that are searched for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +130,7 @@ def find(
     query, how = options.query, f"searched for “{options.query}”"
     if not query:
         query = most_telling(features)
-        how = (
-            f"of the {LOOKED_AT} most common features, save those ten times denser than the mean, the one with the "
-            f"largest share of activation on words it is 10 times likelier on than elsewhere; searched for “{query}”"
-        )
+        how = f"of the words that the most common features fire on, the one whose search succeeds best: “{query}”"
     if not query:
         return [], query, "no feature fires on words of its own"
     found = [
@@ -145,18 +144,28 @@ def find(
 
 
 def most_telling(features: FeatureIndex) -> str:
-    """The words of the feature that fires on words of its own most exclusively; empty when there is none."""
-    statistics = features.statistics()
-    density, n_active = statistics["density"], statistics["n_active"]
+    """The word that a search answers best, empty when there is none.
+
+    Words are taken from those common features that fire on words of their own most exclusively: the share of their
+    activation on words that they are 10 times likelier on than elsewhere.
+    """
+    density, limit = features.statistics()["density"], densest(features)
     usual = sorted(
-        (int(each) for each in features.alive if density[each] <= 0.02), key=lambda each: -n_active[each]
+        (int(each) for each in features.alive if density[each] <= limit), key=lambda each: -density[each]
     )
-    best, share = "", 0.0
+    exclusive: dict[str, float] = {}
     for feature in usual[:LOOKED_AT]:
-        own = [token for token in features.record(feature).tokens if token.lift >= 10 and is_word(token.text)]
-        if (total := sum(token.share for token in own)) > share:
-            best, share = " ".join(dict.fromkeys(token.text.strip().casefold() for token in own[:2])), total
-    return best
+        own = own_words(features.record(feature))
+        if own:
+            first = next(iter(own))
+            exclusive[first] = max(exclusive.get(first, 0.0), sum(own.values()))
+    tried = sorted(exclusive, key=lambda word: -exclusive[word])[:WORDS_TRIED]
+
+    def success(word: str) -> float:
+        found = features.search(word, limit=1, max_density=limit)
+        return found[0].score if found else 0.0
+
+    return max(tried, key=success, default="")
 
 
 def densest(features: FeatureIndex) -> float:
@@ -173,10 +182,18 @@ def topic_words(query: str, corpus: Corpus, record: FeatureRecord) -> list[str]:
     name = "_".join(text_words(query))
     if name in corpus.concepts() and marking_words().get(name):
         return sorted(marking_words()[name])
-    own = [
-        token.text.strip().casefold() for token in record.tokens if token.lift >= 10 and is_word(token.text)
-    ]
-    return list(dict.fromkeys([*(word for word in text_words(query) if len(word) > 2), *own]))
+    asked = [word for word in text_words(query) if len(word) > 2]
+    return list(dict.fromkeys([*asked, *own_words(record)]))
+
+
+def own_words(record: FeatureRecord) -> dict[str, float]:
+    """The words that a feature is 10 times likelier on than elsewhere, and their share of its activation."""
+    own: dict[str, float] = {}
+    for token in record.tokens:
+        if token.lift >= 10 and is_word(token.text):
+            word = token.text.strip().casefold()
+            own[word] = own.get(word, 0.0) + token.share
+    return own
 
 
 def is_word(token: str) -> bool:

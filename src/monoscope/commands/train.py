@@ -33,10 +33,10 @@ class TrainCommand:
     """Folder of the run."""
     activations: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
     """Folder of activations to learn from; in their place, name a model and a corpus."""
-    dials: tyro.conf.OmitArgPrefixes[Dials] = field(default_factory=Dials)
+    dials: Annotated[Dials, tyro.conf.arg(name="")] = field(default_factory=Dials)
     """What is learnt from what."""
     training: TrainOptions = field(default_factory=TrainOptions)
-    """How it is learnt; ``--tokens`` and ``--seed`` are short for two of these."""
+    """How it is learnt; --tokens and --seed are short for two of these."""
 
 
 def train_to(options: TrainCommand, *, reporter: Reporter | None = None) -> dict[str, Any]:
