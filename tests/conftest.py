@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from beartype import BeartypeConf, beartype
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 checked = beartype(conf=BeartypeConf(is_pep484_tower=True))
@@ -18,6 +19,9 @@ install_import_hook("monoscope", "conftest.checked").__enter__()
 from monoscope.models.language_model import LanguageModel, load_model  # noqa: E402
 
 # Tiny tensors: a second thread costs more than it computes, most of all on a busy machine.
+settings.register_profile("steady", derandomize=True)
+settings.load_profile("steady")  # the same examples every time; --hypothesis-profile default draws new ones
+
 torch.set_num_threads(1)
 
 TEXT = (

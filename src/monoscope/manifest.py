@@ -150,16 +150,24 @@ def replace_folder(source: Path, target: Path) -> None:
 
 @contextmanager
 def full_disk_is_said(place: Path) -> Iterator[None]:
-    """Turn the system's «no space left» into one sentence that names the place."""
+    """Turn «no space left», whoever says it, into one sentence that names the place."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if not _disk_is_full(error):
             raise
         raise OutOfSpace(
             f"the disk that holds {place} is full",
             "free some space and run the same command again: what was complete is kept",
         ) from error
+
+
+def _disk_is_full(error: Exception) -> bool:
+    """True for the system's own error, and for what SQLite and safetensors make of it."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+    return full or any(f"(os error {code})" in str(error) for code in (errno.ENOSPC, errno.EDQUOT))
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> Manifest:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 import transformers.models.llama.modeling_llama  # noqa: F401  (here once, not in every child)
 
 from monoscope.commands.progress import Advance, Reporter
@@ -42,6 +43,7 @@ class Killer(Reporter):
 
 
 def main() -> None:
+    torch.set_num_threads(1)  # as the tests do: another number of threads adds up in another order
     recipe, out = Path(sys.argv[1]), Path(sys.argv[2])
     folder = RunFolder(out)
     ends = {}

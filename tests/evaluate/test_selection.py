@@ -60,7 +60,8 @@ def test_the_choice_is_the_best_f1_there_is_up_to_the_grid(seed: int, share: flo
         above = readings[:, choice.candidate] > np.float32(choice.threshold)
         assert f1_of(above if choice.sign > 0 else ~above, tagged) == pytest.approx(choice.f1, abs=0.02)
         best = best_by_hand(readings, tagged, signs)
-        assert best - 0.03 <= choice.f1 <= best + 1e-9
+        one_token = 1 / tagged.sum()  # neighbours within a step of the grid cannot be told apart
+        assert best - max(0.03, one_token) <= choice.f1 <= best + 1e-9
 
 
 def test_a_planted_feature_is_found_with_a_threshold_between_its_levels() -> None:
