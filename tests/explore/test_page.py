@@ -332,6 +332,7 @@ def test_an_incomplete_page_grows_before_the_reader(visit, report, tmp_path):
     early = {name: report[name] for name in ("title", "run", "glimpse", "features")} | {"status": status}
     page = visit(report_html(early).replace('data-renewed="5"', 'data-renewed="1"'), "#feature-24").page
     page.wait_for_selector("#card[data-feature='24']")
+    page.wait_for_function("scrollY > 321")  # the page has gone to the card that its address asks for
     page.evaluate("scrollTo(0, 321)")
     assert page.locator("#report-card").count() == 0
     assert page.locator(".stages .now").inner_text().startswith("Measuring")
@@ -339,7 +340,7 @@ def test_an_incomplete_page_grows_before_the_reader(visit, report, tmp_path):
     page.wait_for_selector("#report-card", timeout=8000)
     page.wait_for_selector("#card[data-feature='24']")
     assert page.locator("#progress").count() == 0
-    assert page.evaluate("scrollY") == 321
+    page.wait_for_function("scrollY === 321", timeout=3000)
 
 
 def test_without_scripts_the_numbers_and_texts_are_there(chromium, html, tmp_path):
