@@ -310,6 +310,7 @@ def test_text_stands_out_from_what_is_behind_it_in_both_schemes(visit, html, sch
     assert [place for place, ratio in ratios if ratio < 4.5] == []
 
 
+@pytest.mark.slow  # a busy browser may load the page again before it has stored what to remember
 def test_colours_can_be_chosen_and_stay_when_the_page_renews_itself(visit, html):
     page = visit(html, color_scheme="light").page
     page.wait_for_selector("#card .which")
@@ -336,6 +337,7 @@ def settles(page, wanted, tries=40):
     return False
 
 
+@pytest.mark.slow  # a busy browser may load the page again before it has stored what to remember
 def test_an_incomplete_page_grows_before_the_reader(visit, report, tmp_path):
     status = {"stage": "evaluate", "done": ["harvest", "train", "index"], "seconds": 90.0, "complete": False}
     early = {name: report[name] for name in ("title", "run", "glimpse", "features")} | {"status": status}
