@@ -131,7 +131,7 @@ class ReLU:
 
     name: ClassVar[str]
 
-    l1: float = 1.0
+    l1: float = 1.5
     """Weight of the summed activations against the summed squared error, at E|x|^2 = d_model."""
 
     def __post_init__(self) -> None:

@@ -46,52 +46,64 @@ def train(
     statistics: Moments | None = None,
     progress: Progress | None = None,
 ) -> SparseAutoencoder:
-    """Learn a dictionary.
+    """Learn a dictionary; it reads unscaled activations and knows its ``max_activation`` and ``density``.
 
     With ``out``, the run keeps checkpoints beside it, and the same call after an interruption of any kind
-    goes on from the last one: what comes out is equal, bit for bit, to what an uninterrupted run gives on
-    the same machine. A checkpoint of a run with other options or parents is not used. The log is
-    ``out/metrics.jsonl``.
+    goes on from the last one to the same bits, on the same machine, as if nothing had happened. A
+    checkpoint of a run with other options or parents is not used. The log is ``out/metrics.jsonl``.
 
     Args:
         activations: a stream, or an activation store.
         options: what the dictionary is.
-        training: how it is trained.
-        out: folder to write the dictionary to.
+        training: how it learns.
+        out: folder for the artefact.
         site: where the activations come from; needed for a store of several sites.
         model_hash: content hash of the model they come from; a store knows its own.
         parents: name of each thing the activations were made from -> content hash; a store adds itself.
         statistics: moments of all activations, for scaling; a store has them, otherwise a sample is used.
         progress: called after every batch with tokens done and tokens in all, the last pass included.
 
-    Returns:
-        The dictionary, reading unscaled activations, with its ``max_activation`` and ``density`` known.
-
     Raises:
-        WrongUse: the store holds several sites and none was named.
-        BrokenInput: the activations cannot be scaled, or the loss is no longer a number.
+        WrongUse: a store of several sites and none named.
+        BrokenInput: activations that cannot be scaled, or a loss that is no longer a number.
         OutOfSpace: the disk is full; the last checkpoint is kept.
     """
     options, training = options or AutoencoderOptions(), training or TrainOptions()
     stream, site = stream_of(activations, site)
     parents = dict(parents or {})
     if isinstance(activations, Store):
-        parents = {"activations": activations.hash} | parents
-        model_hash = model_hash or activations.model_hash
+        parents, model_hash = (
+            {"activations": activations.hash} | parents,
+            model_hash or activations.model_hash,
+        )
         statistics = statistics or activations.statistics(site)
     workplace = Workplace(out, identity(options, training, parents, site, model_hash, stream.d_model))
-    run = workplace.resume(options, training, site=site, model_hash=model_hash)
-    if run is None:
-        scaling = Scaling.fit(statistics, training.centring, stream.sample(SAMPLE, training.seed))
-        dictionary = SparseAutoencoder.initialise(
-            stream.d_model, options, seed=training.seed, site=site, model_hash=model_hash
-        )
-        run = Run.begun(dictionary.to(scaling.centre.device), scaling, training)
+    origin = {"site": site, "model_hash": model_hash}
+    run = workplace.resume(options, training, **origin) or begin(
+        stream, options, training, statistics, **origin
+    )
     learn(run, stream, workplace, progress)
     dictionary = run.finished()
     record_activity(dictionary, first_batches(stream, training, progress))
     workplace.publish(dictionary, parents, training)
     return dictionary
+
+
+def begin(
+    stream: Stream,
+    options: AutoencoderOptions,
+    training: TrainOptions,
+    statistics: Moments | None,
+    *,
+    site: str,
+    model_hash: str,
+) -> Run:
+    """A run before its first step: activations scaled, directions drawn."""
+    scaling = Scaling.fit(statistics, training.centring, stream.sample(SAMPLE, training.seed))
+    dictionary = SparseAutoencoder.initialise(
+        stream.d_model, options, seed=training.seed, site=site, model_hash=model_hash
+    )
+    return Run.begun(dictionary.to(scaling.centre.device), scaling, training)
 
 
 def learn(run: Run, stream: Stream, workplace: "Workplace", progress: Progress | None) -> None:
