@@ -5,15 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoscope.dictionaries.sparsifiers import (
-    SPARSIFIERS,
-    ReLU,
-    TopK,
-    from_record,
-    group_size,
-    largest,
-    to_record,
-)
+from monoscope.dictionaries.selection import group_size, largest, largest_of_all
+from monoscope.dictionaries.sparsifiers import SPARSIFIERS, ReLU, TopK, from_record, to_record
 from monoscope.errors import BrokenInput, UnknownName, WrongUse
 
 
@@ -37,6 +30,23 @@ def test_two_rounds_keep_what_sorting_keeps(
     assert all(len(set(row)) == k for row in indices.tolist())
 
 
+@given(
+    rows=st.integers(1, 9),
+    count=st.integers(1, 60),
+    hint=st.sampled_from([0.0, 0.3, 5.0]),
+    block=st.integers(1, 9),
+    seed=st.integers(0, 999),
+)
+def test_the_largest_of_all_blocks_are_the_largest_of_all(
+    rows: int, count: int, hint: float, block: int, seed: int
+) -> None:
+    pre = torch.randn(rows, 16, generator=torch.Generator().manual_seed(seed))
+    row, column = largest_of_all(lambda: pre.split(block), count, 16, hint)
+    expected = pre[pre > 0].sort(descending=True).values[:count]
+    assert torch.equal(pre[row, column].sort(descending=True).values, expected)
+    assert torch.equal(row, row.sort().values)
+
+
 def test_groups_are_used_where_they_save_work() -> None:
     assert group_size(2048, 32) == 8
     assert group_size(2047, 32) == 1
@@ -57,8 +67,8 @@ def test_relu_gives_every_row_as_many_slots_as_the_fullest_needs() -> None:
 
 def test_records_name_the_class_and_its_fields() -> None:
     assert to_record(TopK(5)) == {"name": "topk", "k": 5}
-    assert from_record({"name": "relu", "l1": 0.5}) == ReLU(0.5)
-    assert list(SPARSIFIERS) == ["relu", "topk"]
+    assert from_record({"name": "relu"}) == ReLU()
+    assert list(SPARSIFIERS) == ["batch_topk", "gated", "jumprelu", "relu", "topk"]
 
 
 def test_bad_records_and_values_are_refused() -> None:
@@ -70,5 +80,3 @@ def test_bad_records_and_values_are_refused() -> None:
         from_record({"k": 5})
     with pytest.raises(WrongUse, match="k = 0"):
         TopK(0)
-    with pytest.raises(WrongUse, match="l1 = -1"):
-        ReLU(-1.0)

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from monoscope.dictionaries import AutoencoderOptions, ReLU, SparseAutoencoder, SparseCodes, TopK
-from monoscope.train.objectives import auxiliary_k, l1, reconstruction
+from monoscope.dictionaries import AutoencoderOptions, ReLU, SparseAutoencoder, TopK
+from monoscope.train import L1, Power
+from monoscope.train.objectives import auxiliary_k, reconstruction
+from monoscope.train.penalties import Seen
 
 X = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
 DEAD = torch.tensor([2, 5, 9, 11])
@@ -19,10 +21,28 @@ def made() -> SparseAutoencoder:
     return dictionary.requires_grad_(True)
 
 
+def seen(codes: torch.Tensor, progress: float = 0.0, length: float = 1.0) -> Seen:
+    options = AutoencoderOptions(n_features=codes.shape[1], sparsifier=ReLU())
+    dictionary = SparseAutoencoder.initialise(6, options, seed=0)
+    dictionary.decoder.data *= length
+    return Seen(dictionary, torch.zeros(len(codes), 6), codes, codes, progress)
+
+
 def test_reconstruction_and_l1_are_sums_per_token() -> None:
     assert reconstruction(torch.zeros(2, 3), torch.tensor([[1.0, 2, 0], [0, 0, 3]])) == 7
-    assert l1(torch.tensor([[1.0, 2.0], [0.0, 5.0]])) == 4
-    assert l1(SparseCodes(torch.tensor([[1.0, 2.0], [0.0, 5.0]]), torch.tensor([[0, 1], [1, 3]]))) == 4
+    codes = torch.tensor([[1.0, 2.0], [0.0, 5.0]])
+    assert float(L1()(seen(codes))) == pytest.approx(4)
+    assert float(L1()(seen(codes, length=3.0))) == pytest.approx(12), "codes cannot hide in long directions"
+
+
+def test_the_power_falls_in_stairs_and_keeps_its_price() -> None:
+    power, codes = Power(end=0.2, start=0.3, stairs=8), torch.tensor([[1.0, 2.0, 0.0], [0.0, 5.0, 0.1]])
+    assert [power.exponent(at) for at in (0.0, 0.29, 0.3, 1.0)] == pytest.approx([1, 1, 0.9, 0.2])
+    assert float(power(seen(codes, 0.9))) == pytest.approx(float(L1()(seen(codes))), rel=1e-5)
+    variable = codes.clone().requires_grad_()
+    power(seen(variable, 0.9)).backward()
+    assert variable.grad[1, 2] > variable.grad[1, 1] > 0, "small codes pay more than large ones"
+    assert variable.grad[0, 2] == 0
 
 
 def test_the_auxiliary_loss_is_that_of_the_largest_dead_features() -> None:
@@ -33,14 +53,14 @@ def test_the_auxiliary_loss_is_that_of_the_largest_dead_features() -> None:
     codes = torch.zeros_like(pre).scatter(1, kept.indices, kept.values.relu())
     whole = (X - x_hat).square().sum()
     expected = 6 * (X - x_hat - codes @ dictionary.decoder[DEAD]).square().sum() / whole
-    assert torch.isclose(auxiliary_k(dictionary, X, x_hat, DEAD, 2), expected, rtol=1e-5)
+    assert torch.isclose(auxiliary_k(dictionary, X, X - x_hat, DEAD, 2), expected, rtol=1e-5)
     all_positive = 6 * (X - x_hat - pre.relu() @ dictionary.decoder[DEAD]).square().sum() / whole
-    assert torch.isclose(auxiliary_k(dictionary, X, x_hat, DEAD, 4), all_positive, rtol=1e-5)
+    assert torch.isclose(auxiliary_k(dictionary, X, X - x_hat, DEAD, 4), all_positive, rtol=1e-5)
 
 
 def test_its_gradient_reaches_dead_features_alone() -> None:
     dictionary = made()
-    auxiliary_k(dictionary, X, dictionary(X), DEAD, 2).backward()
+    auxiliary_k(dictionary, X, X - dictionary(X), DEAD, 2).backward()
     alive = torch.tensor(sorted(set(range(12)) - set(DEAD.tolist())))
     for gradient in (
         dictionary.encoder.grad.T,
@@ -58,14 +78,14 @@ def test_dead_features_that_explain_the_residual_lower_the_loss() -> None:
     with torch.no_grad():
         dictionary.encoder.zero_()
         dictionary.encoder_bias[DEAD[0]] = 0.7
-    assert auxiliary_k(dictionary, X, x_hat, DEAD, 2) < 1e-10
-    assert auxiliary_k(dictionary, X, x_hat, DEAD[1:], 2).item() == pytest.approx(6)
-    assert auxiliary_k(dictionary, X, X, DEAD[1:], 2) == 0
+    assert auxiliary_k(dictionary, X, X - x_hat, DEAD, 2) < 1e-10
+    assert auxiliary_k(dictionary, X, X - x_hat, DEAD[1:], 2).item() == pytest.approx(6)
+    assert auxiliary_k(dictionary, X, torch.zeros_like(X), DEAD[1:], 2) == 0
 
 
 def test_the_penalty_pushes_active_features_only() -> None:
     dictionary = SparseAutoencoder.initialise(6, AutoencoderOptions(n_features=12, sparsifier=ReLU()), seed=0)
     dictionary.requires_grad_(True)
     codes = dictionary.encode(X[:1])
-    l1(codes).backward()
+    L1()(Seen(dictionary, X[:1], dictionary.pre_activations(X[:1]), codes, 0.0)).backward()
     assert torch.equal(dictionary.encoder_bias.grad, (codes[0] > 0).float())

@@ -6,6 +6,26 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from monoscope.dictionaries.kernels import bags
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveCodes:
+    """The active features of a batch, activation after activation, however many each has."""
+
+    values: Float[Tensor, " slot"]
+    """Feature activations, never below zero."""
+    indices: Int[Tensor, " slot"]
+    """Which feature each value belongs to (int64); distinct within an activation."""
+    starts: Int[Tensor, " batch"]
+    """The first slot of each activation."""
+
+    def dense(self, n_features: int) -> Float[Tensor, "batch n_features"]:
+        """The same codes with every feature in its own column."""
+        zeros = self.values.new_zeros(len(self.starts) * n_features)
+        place = bags(self.starts, len(self.values)) * n_features + self.indices
+        return zeros.scatter_add(0, place, self.values).reshape(-1, n_features)
+
 
 @dataclass(frozen=True, slots=True)
 class SparseCodes:

@@ -74,7 +74,7 @@ def load(folder: Path) -> SparseAutoencoder:
     try:
         options = AutoencoderOptions.from_record(manifest.content["dictionary"])
         origin = {name: manifest.content[name] for name in ("site", "model_hash")}
-        dictionary = SparseAutoencoder(options, **load_file(Path(folder) / FILE), **origin)
+        dictionary = SparseAutoencoder.from_tensors(options, load_file(Path(folder) / FILE), **origin)
     except (OSError, KeyError, TypeError, SafetensorError) as error:
         raise BrokenInput(f"{folder} is no readable dictionary: {error}", again) from error
     if dictionary.hash != manifest.hash:

@@ -1,5 +1,6 @@
 """Centring and one factor for a site's activations, so that training options mean the same at every site."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -32,13 +33,15 @@ class Moments(Protocol):
 class Scaling:
     """``apply(x) = (x - centre) * factor``, one factor for all tokens, so that ``E|apply(x)|^2 = d_model``.
 
+    Sites joined for a crosscoder have a factor each, so that none outweighs the others.
+
     References: Templeton et al. 2024 (the factor); Gao et al. 2024, 2406.04093 (the geometric median).
     """
 
     centre: Float[Tensor, " d_model"]
     """The point that becomes 0."""
-    factor: float
-    """What every activation is multiplied with, above 0."""
+    factor: float | Float[Tensor, " d_model"]
+    """What every activation is multiplied with, above 0; one for each entry where sites are joined."""
 
     def apply(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
         """Centred and scaled activations."""
@@ -47,6 +50,20 @@ class Scaling:
     def undo(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
         """The activations that :meth:`apply` was given."""
         return x / self.factor + self.centre
+
+    @classmethod
+    def joined(cls, scalings: Sequence["Scaling"]) -> "Scaling":
+        """That of activations side by side, each scaled as it was."""
+        factors = [torch.as_tensor(each.factor).expand_as(each.centre) for each in scalings]
+        return cls(torch.cat([each.centre for each in scalings]), torch.cat(factors))
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "Scaling | None":
+        """The scaling with this ``centre`` and ``factor``; None where there are none."""
+        if not tensors:
+            return None
+        factor = tensors["factor"]
+        return cls(tensors["centre"], factor if factor.ndim else float(factor))
 
     @classmethod
     def fit(

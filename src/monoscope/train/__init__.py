@@ -1,8 +1,26 @@
 """Learn a dictionary from a stream of activations; nothing here knows of language models."""
 
 from monoscope.train.log import read_metrics
-from monoscope.train.run import TrainOptions
-from monoscope.train.stream import Stream, TensorStream
+from monoscope.train.options import Objective, Resampling, TrainOptions
+from monoscope.train.penalties import L0, L1, PENALTIES, Gate, Penalty, Power, Tanh
+from monoscope.train.stream import JoinedStream, PairStream, Stream, TensorStream
 from monoscope.train.trainer import train
 
-__all__ = ["Stream", "TensorStream", "TrainOptions", "read_metrics", "train"]
+__all__ = [
+    "L0",
+    "L1",
+    "PENALTIES",
+    "Gate",
+    "JoinedStream",
+    "Objective",
+    "PairStream",
+    "Penalty",
+    "Power",
+    "Resampling",
+    "Stream",
+    "Tanh",
+    "TensorStream",
+    "TrainOptions",
+    "read_metrics",
+    "train",
+]

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from monoscope.dictionaries.codes import SparseCodes
+from monoscope.dictionaries.codes import ActiveCodes
 
 
 class Liveness:
@@ -13,17 +13,15 @@ class Liveness:
     def __init__(self, tokens_since: Int[Tensor, " n_features"]) -> None:
         self.tokens_since = tokens_since
 
-    def update(self, codes: Float[Tensor, "batch n_features"] | SparseCodes) -> None:
+    def update(self, codes: Float[Tensor, "batch n_features"] | ActiveCodes, batch: int) -> None:
         """Count one batch of codes."""
-        if isinstance(codes, SparseCodes):
+        if isinstance(codes, ActiveCodes):
             fired = torch.zeros_like(self.tokens_since, dtype=torch.float32)
-            active = (codes.values > 0).float().flatten()
-            fired.scatter_reduce_(0, codes.indices.flatten(), active, "amax")
-            batch = len(codes.values)
+            fired.scatter_reduce_(0, codes.indices, (codes.values > 0).float(), "amax")
         else:
-            fired, batch = (codes > 0).any(0), len(codes)
+            fired = (codes > 0).any(0).float()
         self.tokens_since += batch
-        self.tokens_since[fired > 0] = 0
+        self.tokens_since.mul_((fired == 0).long())
 
     def dead(self, after: int) -> Int[Tensor, " dead"]:
         """The features that have not been active for more than ``after`` tokens."""

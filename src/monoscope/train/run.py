@@ -1,7 +1,6 @@
 """The state of a training run, and the one step that moves it."""
 
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 import torch
@@ -9,93 +8,55 @@ from jaxtyping import Float
 from torch import Tensor
 
 from monoscope.dictionaries.autoencoder import AutoencoderOptions, SparseAutoencoder
-from monoscope.dictionaries.codes import SparseCodes
+from monoscope.dictionaries.codes import ActiveCodes
+from monoscope.dictionaries.folding import folded, normalised
 from monoscope.dictionaries.kernels import halves_are_fast
-from monoscope.dictionaries.scaling import Centring, Scaling
-from monoscope.errors import WrongUse
+from monoscope.dictionaries.scaling import Scaling
+from monoscope.dictionaries.sparsifiers import BatchTopK
+from monoscope.train.coding import Coding, coding_of
+from monoscope.train.constraints import normalise_directions, remove_radial_gradient, share_gradient, tie
 from monoscope.train.liveness import Liveness
+from monoscope.train.objectives import losses
+from monoscope.train.options import TrainOptions
+from monoscope.train.penalties import check_penalty
 from monoscope.train.schedule import default_learning_rate, ramp, trapezium
-from monoscope.train.step import codes_of, losses, normalise_directions, remove_radial_gradient
 
-
-@dataclass(frozen=True, kw_only=True)
-class TrainOptions:
-    """How a dictionary is trained."""
-
-    n_tokens: int = 8_000_000
-    """Training tokens; those of the store come round again, in another order, if they are fewer."""
-    batch: int = 4096
-    """Tokens for each step."""
-    learning_rate: float | None = None
-    """Peak learning rate of Adam; by default it goes with one over the square root of n_features."""
-    warmup: float = 0.02
-    """Share of the run over which the learning rate rises."""
-    decay: float = 0.2
-    """Share of the run, at its end, over which the learning rate falls to 0."""
-    sparsity_warmup: float = 0.05
-    """Share of the run over which the penalty of ReLU rises."""
-    auxiliary_weight: float = 1 / 32
-    """Weight of the loss that revives dead features; 0 leaves them dead."""
-    auxiliary_k: int | None = None
-    """Dead features that share the residual of one token; by default half of d_model."""
-    dead_after_tokens: int | None = None
-    """Tokens without firing that make a feature dead; by default a 20th of the run."""
-    centring: Centring = "geometric_median"
-    """The point that activations are counted from."""
-    gradient_clip: float | None = 1.0
-    """Largest norm of the gradient of all parameters together; None does not clip."""
-    seed: int = 0
-    """Seed of the initial directions, of the tokens' order and of the sample that scaling is fitted on."""
-    checkpoint_every_seconds: float = 30.0
-    """Seconds between two checkpoints; an interrupted run also writes one."""
-
-    def __post_init__(self) -> None:
-        if self.n_tokens < 1 or self.batch < 1:
-            raise WrongUse(
-                f"{self.n_tokens} tokens in batches of {self.batch} train nothing", "give 1 or more"
-            )
-        if self.warmup + self.decay > 1:
-            raise WrongUse(
-                f"warmup {self.warmup} and decay {self.decay} are more than the whole run", "lower one"
-            )
-
-    @property
-    def n_steps(self) -> int:
-        """Steps of the run."""
-        return ceil(self.n_tokens / self.batch)
-
-    def dead_after(self) -> int:
-        """Tokens without firing that make a feature dead."""
-        return self.dead_after_tokens or min(10_000_000, self.n_tokens // 20)
+THRESHOLD_DECAY = 0.999
+"""Of BatchTopK's running threshold, a step (Bussmann et al. 2024)."""
+CONTROL = 0.01
+"""How fast the price of activity follows its target: the change of its logarithm a step, for L0 off by e."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What one step saw, for the log."""
 
-    x: Float[Tensor, "batch d_model"]
-    """Scaled activations."""
-    x_hat: Float[Tensor, "batch d_model"]
-    """Their reconstruction, before the step."""
-    codes: Float[Tensor, "batch n_features"] | SparseCodes
-    """Their codes, before the step."""
+    target: Float[Tensor, "batch d_out"]
+    """What should have been written, scaled."""
+    x_hat: Float[Tensor, "batch d_out"]
+    """What was written, before the step."""
+    coding: Coding
+    """The codes, before the step."""
     terms: dict[str, Float[Tensor, ""]]
     """Weighted terms of the loss."""
     learning_rate: float
     """As it was."""
+    price: float | Float[Tensor, ""]
+    """What the penalty was multiplied with."""
     dead_share: float
     """Share of features that had not been active lately."""
 
     @torch.no_grad()
     def metrics(self) -> dict[str, float]:
-        """FVU, L0, dead share, the auxiliary loss and the learning rate."""
-        values = self.codes.values if isinstance(self.codes, SparseCodes) else self.codes
-        residual = (self.x - self.x_hat).square().sum() / (self.x - self.x.mean(0)).square().sum()
+        """FVU, L0, dead share, the terms of the loss and the learning rate."""
+        spread = (self.target - self.target.mean(0)).square().sum()
         return {
-            "fvu": float(residual),
-            "l0": float((values > 0).sum(-1).float().mean()),
+            "fvu": float((self.target - self.x_hat).square().sum() / spread),
+            "l0": float(self.coding.l0(len(self.target))),
             "dead_share": self.dead_share,
             "auxiliary": float(self.terms.get("auxiliary", 0.0)),
+            "penalty": float(self.terms.get("penalty", 0.0)),
+            "price": float(self.price),
             "loss": float(sum(self.terms.values())),
             "learning_rate": self.learning_rate,
         }
@@ -106,63 +67,134 @@ class Run:
     """The state of a training run: all that a checkpoint holds."""
 
     training: TrainOptions
-    scaling: Scaling
+    reading: Scaling
+    writing: Scaling | None
     dictionary: SparseAutoencoder
     optimiser: torch.optim.Adam
     liveness: Liveness
+    log_price: Float[Tensor, ""]
     step: int = 0
+    reach: float | None = None
 
     @classmethod
-    def begun(cls, dictionary: SparseAutoencoder, scaling: Scaling, training: TrainOptions) -> "Run":
+    def begun(
+        cls,
+        dictionary: SparseAutoencoder,
+        training: TrainOptions,
+        reading: Scaling,
+        writing: Scaling | None = None,
+    ) -> "Run":
         """A run before its first step."""
-        dictionary.requires_grad_(True)
-        rate = training.learning_rate or default_learning_rate(dictionary.n_features)
-        optimiser = torch.optim.Adam(dictionary.parameters(), lr=rate, eps=6.25e-10, fused=True)
-        tokens_since = torch.zeros(dictionary.n_features, dtype=torch.int64, device=dictionary.bias.device)
-        return cls(training, scaling, dictionary, optimiser, Liveness(tokens_since))
+        check_penalty(dictionary.options.sparsifier, training.objective.penalty)
+        for name, parameter in dictionary.named_parameters():
+            parameter.requires_grad_(name not in dictionary.options.sparsifier.untrained)
+        moved = [
+            parameter
+            for name, parameter in dictionary.named_parameters()
+            if parameter.requires_grad and not (training.tied and name == "encoder")
+        ]
+        optimiser = torch.optim.Adam(moved, lr=0.0, betas=training.betas, eps=6.25e-10, fused=True)
+        device = dictionary.bias.device
+        tokens_since = torch.zeros(dictionary.n_features, dtype=torch.int64, device=device)
+        price = torch.zeros((), device=device)
+        return cls(training, reading, writing, dictionary, optimiser, Liveness(tokens_since), price)
 
-    def advance(self, x: Float[Tensor, "batch d_model"]) -> Outcome:
-        """Take one step on unscaled activations."""
-        training, dictionary = self.training, self.dictionary
-        x = self.scaling.apply(x)
+    @property
+    def learning_rate(self) -> float:
+        """That of the coming step."""
+        training = self.training
+        peak = training.learning_rate or default_learning_rate(self.dictionary.n_features)
+        return peak * trapezium(self.step, training.n_steps, training.warmup, training.decay)
+
+    def advance(
+        self, x: Float[Tensor, "batch d_in"], target: Float[Tensor, "batch d_out"] | None = None
+    ) -> Outcome:
+        """Take one step on unscaled activations; without a target they are to be reconstructed."""
+        training, dictionary, objective = self.training, self.dictionary, self.training.objective
+        x = self.reading.apply(x)
+        near = None if self.reach is None else (x.norm(dim=1, keepdim=True) < self.reach).to(x)
+        x = x if near is None else x * near
+        if target is None:
+            target = x
+        else:
+            target = (self.writing or self.reading).apply(target)
+            target = target if near is None else target * near
         dead = self.liveness.dead(training.dead_after())
-        # Under autocast the dense products, of ReLU's codes and of the auxiliary loss, are made in bfloat16.
+        penalty = check_penalty(dictionary.options.sparsifier, objective.penalty)
+        price = self._price(0.0 if penalty is None else penalty.weight)
+        # Under autocast the dense products, of dense codes and of the auxiliary loss, are made in bfloat16.
         with torch.autocast(x.device.type, torch.bfloat16, enabled=halves_are_fast(x.device)):
-            codes = codes_of(dictionary, x)
+            coding = coding_of(dictionary, x, also=objective.also_k)
             terms, x_hat = losses(
-                dictionary,
-                x,
-                codes,
-                dead=dead,
-                auxiliary_k_kept=training.auxiliary_k or max(1, dictionary.d_model // 2),
-                auxiliary_weight=training.auxiliary_weight,
-                sparsity=ramp(self.step, training.n_steps, training.sparsity_warmup),
-            )
+                dictionary, x, target, coding, objective,
+                dead=dead, penalty=penalty, price=price, progress=self.step / training.n_steps,
+            )  # fmt: skip
         self.optimiser.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
-        remove_radial_gradient(dictionary)
-        if training.gradient_clip is not None:
-            torch.nn.utils.clip_grad_norm_(dictionary.parameters(), training.gradient_clip)
-        rate = training.learning_rate or default_learning_rate(dictionary.n_features)
-        rate *= trapezium(self.step, training.n_steps, training.warmup, training.decay)
-        self.optimiser.param_groups[0]["lr"] = rate
-        self.optimiser.step()
-        normalise_directions(dictionary)
-        self.liveness.update(codes)
+        rate = self._move()
+        self._follow(coding, len(x))
         self.step += 1
-        return Outcome(x, x_hat.detach(), codes, terms, rate, len(dead) / dictionary.n_features)
+        return Outcome(target, x_hat.detach(), coding, terms, rate, price, len(dead) / dictionary.n_features)
+
+    def _price(self, weight: float) -> float | Tensor:
+        rise = ramp(self.step, self.training.n_steps, self.training.objective.penalty_warmup)
+        price = weight * rise
+        return price if self.training.objective.target_l0 is None else price * self.log_price.exp()
+
+    def _move(self) -> float:
+        """Let the gradients move the parameters, within their constraints; returns the learning rate."""
+        dictionary, training = self.dictionary, self.training
+        if training.tied:
+            share_gradient(dictionary)
+        if training.unit_norm:
+            remove_radial_gradient(dictionary)
+        rate = self.learning_rate
+        for group in self.optimiser.param_groups:
+            if training.gradient_clip is not None:
+                torch.nn.utils.clip_grad_norm_(group["params"], training.gradient_clip)
+            group["lr"] = rate
+        self.optimiser.step()
+        if training.unit_norm:
+            normalise_directions(dictionary)
+        if training.tied:
+            tie(dictionary)
+        return rate
+
+    @torch.no_grad()
+    def _follow(self, coding: Coding, batch: int) -> None:
+        """What is counted, not learnt: who fired, BatchTopK's threshold, the price of activity."""
+        self.liveness.update(coding.kept(), batch)
+        if isinstance(self.dictionary.options.sparsifier, BatchTopK):
+            assert isinstance(coding.codes, ActiveCodes)
+            values = coding.codes.values
+            smallest = torch.where(values > 0, values, torch.inf).min()
+            threshold = self.dictionary.own["threshold"]
+            threshold.lerp_(smallest, 1.0 if self.step == 0 else 1 - THRESHOLD_DECAY)
+        wanted = self.training.objective.target_l0
+        if wanted is not None:
+            self.log_price += CONTROL * (coding.l0(batch).clamp(min=1e-3) / wanted).log()
+
+    def finished(self) -> SparseAutoencoder:
+        """The dictionary as a function of unscaled activations, its directions of norm 1."""
+        dictionary = self.dictionary.requires_grad_(False)
+        if not self.training.unit_norm:
+            dictionary = normalised(dictionary)
+        return folded(dictionary, self.reading, self.writing)
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor of the state by name."""
-        moments = self.optimiser.state_dict()["state"]
         named = {f"dictionary.{name}": tensor for name, tensor in self.dictionary.state_dict().items()}
-        for i, state in moments.items():
-            named |= {f"adam.{i}.{name}": tensor for name, tensor in state.items()}
-        return named | {"liveness": self.liveness.tokens_since, "centre": self.scaling.centre}
+        for name, parameter in self.dictionary.named_parameters():
+            state = self.optimiser.state.get(parameter, {})
+            named |= {f"adam.{name}.{moment}": tensor for moment, tensor in state.items()}
+        for name, scaling in (("reading", self.reading), ("writing", self.writing)):
+            if scaling is not None:
+                named |= {f"{name}.centre": scaling.centre, f"{name}.factor": torch.as_tensor(scaling.factor)}
+        return named | {"liveness": self.liveness.tokens_since, "log_price": self.log_price}
 
     def record(self) -> dict[str, Any]:
         """The rest of the state."""
-        return {"step": self.step, "factor": self.scaling.factor}
+        return {"step": self.step, "reach": self.reach}
 
     @classmethod
     def resumed(
@@ -176,20 +208,24 @@ class Run:
         model_hash: str,
     ) -> "Run":
         """The run whose state :meth:`tensors` and :meth:`record` told."""
-        prefix = "dictionary."
-        weights = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-        dictionary = SparseAutoencoder(options, **weights, site=site, model_hash=model_hash)
-        run = cls.begun(dictionary, Scaling(tensors["centre"], record["factor"]), training)
+        weights = under("dictionary.", tensors)
+        dictionary = SparseAutoencoder.from_tensors(options, weights, site=site, model_hash=model_hash)
+        reading, writing = (
+            Scaling.from_tensors(under(f"{name}.", tensors)) for name in ("reading", "writing")
+        )
+        assert reading is not None
+        run = cls.begun(dictionary, training, reading, writing)
         run.liveness.tokens_since = tensors["liveness"]
-        run.step = record["step"]
-        for i, parameter in enumerate(dictionary.parameters()):
-            step = tensors[f"adam.{i}.step"]
-            moments = {name: torch.empty_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
-            for name, moment in moments.items():
-                moment.copy_(tensors[f"adam.{i}.{name}"])
-            run.optimiser.state[parameter] = {"step": step, **moments}
+        run.log_price = tensors["log_price"]
+        run.step, run.reach = record["step"], record["reach"]
+        for name, parameter in dictionary.named_parameters():
+            moments = under(f"adam.{name}.", tensors)
+            for moment, tensor in moments.items():
+                kept = tensor if tensor.ndim == 0 else torch.empty_like(parameter).copy_(tensor)
+                run.optimiser.state[parameter][moment] = kept
         return run
 
-    def finished(self) -> SparseAutoencoder:
-        """The dictionary as a function of unscaled activations."""
-        return self.dictionary.requires_grad_(False).folded(self.scaling)
+
+def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}

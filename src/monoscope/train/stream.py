@@ -1,6 +1,7 @@
 """Where training activations come from: anything that can say its batches again."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -60,6 +61,69 @@ class Store(Protocol):
     def statistics(self, site: str) -> Moments:
         """Their mean and mean squared norm."""
         ...
+
+
+Batch = Tensor | tuple[Tensor, Tensor]
+"""Activations to reconstruct, or what is read and what should be written."""
+
+
+@dataclass(frozen=True)
+class PairStream:
+    """What is read beside what should be written: a transcoder's (2406.11944) MLP input and output.
+
+    Both streams must tell of the same tokens in the same order, as two sites of one store do.
+    """
+
+    reading: "Stream"
+    """What the dictionary reads."""
+    writing: "Stream"
+    """What it should write."""
+
+    @property
+    def d_model(self) -> int:
+        """Width of what is read."""
+        return self.reading.d_model
+
+    @property
+    def d_out(self) -> int:
+        """Width of what should be written."""
+        return self.writing.d_model
+
+    def batches(self, size: int, *, seed: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of both."""
+        both = (stream.batches(size, seed=seed, start=start) for stream in (self.reading, self.writing))
+        return zip(*both, strict=True)
+
+    def sample(self, n: int, seed: int) -> Float[Tensor, "sampled d_model"]:
+        """Activations that are read."""
+        return self.reading.sample(n, seed)
+
+
+@dataclass(frozen=True)
+class JoinedStream:
+    """Several sites, or models, side by side: a crosscoder's (Lindsey et al. 2024) activations."""
+
+    streams: tuple["Stream", ...]
+    """One for each site, of the same tokens in the same order."""
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Their widths."""
+        return tuple(stream.d_model for stream in self.streams)
+
+    @property
+    def d_model(self) -> int:
+        """The width of all together."""
+        return sum(self.parts)
+
+    def batches(self, size: int, *, seed: int, start: int = 0) -> Iterator[Float[Tensor, "batch d_model"]]:
+        """Batches of all, joined."""
+        each = (stream.batches(size, seed=seed, start=start) for stream in self.streams)
+        return (torch.cat(parts, dim=1) for parts in zip(*each, strict=True))
+
+    def sample(self, n: int, seed: int) -> Float[Tensor, "sampled d_model"]:
+        """Activations of all, joined."""
+        return torch.cat([stream.sample(n, seed) for stream in self.streams], dim=1)
 
 
 class TensorStream:

@@ -9,24 +9,26 @@ from math import isfinite
 from pathlib import Path
 from time import monotonic
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from monoscope.dictionaries.activity import record_activity
 from monoscope.dictionaries.autoencoder import AutoencoderOptions, SparseAutoencoder
 from monoscope.dictionaries.files import save
-from monoscope.dictionaries.scaling import Moments, Scaling
+from monoscope.dictionaries.scaling import Moments
 from monoscope.errors import BrokenInput
 from monoscope.manifest import SCHEMA, content_hash, full_disk_is_said
+from monoscope.train.begin import Origin, begin
 from monoscope.train.checkpoint import interruption_awaited, read_checkpoint, write_checkpoint
 from monoscope.train.log import MetricsLog
-from monoscope.train.run import Run, TrainOptions
-from monoscope.train.stream import Store, Stream, stream_of
+from monoscope.train.options import TrainOptions
+from monoscope.train.resampling import resample
+from monoscope.train.run import Run
+from monoscope.train.stream import Batch, PairStream, Store, Stream, stream_of
 
 LOG_EVERY = 50
 """Steps between two lines of the log."""
-SAMPLE = 32_768
-"""Activations the scaling is fitted on."""
 ACTIVITY_TOKENS = 500_000
 """Training tokens, at most, that ``max_activation`` and ``density`` are measured on."""
 
@@ -35,7 +37,7 @@ Progress = Callable[[int, int], None]
 
 
 def train(
-    activations: Stream | Store,
+    activations: Stream | PairStream | Store,
     options: AutoencoderOptions | None = None,
     training: TrainOptions | None = None,
     *,
@@ -77,11 +79,9 @@ def train(
             model_hash or activations.model_hash,
         )
         statistics = statistics or activations.statistics(site)
-    workplace = Workplace(out, identity(options, training, parents, site, model_hash, stream.d_model))
-    origin = {"site": site, "model_hash": model_hash}
-    run = workplace.resume(options, training, **origin) or begin(
-        stream, options, training, statistics, **origin
-    )
+    origin = Origin(site, model_hash)
+    workplace = Workplace(out, identity(options, training, parents, origin, stream.d_model))
+    run = workplace.resume(options, training, origin) or begin(stream, options, training, statistics, origin)
     learn(run, stream, workplace, progress)
     dictionary = run.finished()
     record_activity(dictionary, first_batches(stream, training, progress))
@@ -89,32 +89,18 @@ def train(
     return dictionary
 
 
-def begin(
-    stream: Stream,
-    options: AutoencoderOptions,
-    training: TrainOptions,
-    statistics: Moments | None,
-    *,
-    site: str,
-    model_hash: str,
-) -> Run:
-    """A run before its first step: activations scaled, directions drawn."""
-    scaling = Scaling.fit(statistics, training.centring, stream.sample(SAMPLE, training.seed))
-    dictionary = SparseAutoencoder.initialise(
-        stream.d_model, options, seed=training.seed, site=site, model_hash=model_hash
-    )
-    return Run.begun(dictionary.to(scaling.centre.device), scaling, training)
-
-
-def learn(run: Run, stream: Stream, workplace: "Workplace", progress: Progress | None) -> None:
+def learn(run: Run, stream: Stream | PairStream, workplace: "Workplace", progress: Progress | None) -> None:
     """Take the steps that are left; an interrupt is obeyed between two of them, after a checkpoint."""
     training, n_steps = run.training, run.training.n_steps
     left = islice(stream.batches(training.batch, seed=training.seed, start=run.step), n_steps - run.step)
+    events = resampling_steps(training)
     saved = logged = monotonic()
     since = run.step
     with interruption_awaited() as interrupted:
-        for x in left:
-            outcome = run.advance(x)
+        for batch in left:
+            if run.step in events:
+                resample(run, *sampled(stream, training, run.step))
+            outcome = run.advance(*checked(batch, run))
             now = monotonic()
             if run.step % LOG_EVERY == 0 or run.step == n_steps:
                 speed = (run.step - since) * training.batch / max(now - logged, 1e-9)
@@ -132,14 +118,29 @@ def learn(run: Run, stream: Stream, workplace: "Workplace", progress: Progress |
     workplace.keep(run)
 
 
+def resampling_steps(training: TrainOptions) -> set[int]:
+    """The steps before which dead features are made anew."""
+    settings = training.resampling
+    return set() if settings is None else {round(share * training.n_steps) for share in settings.at}
+
+
+def sampled(stream: Stream | PairStream, training: TrainOptions, step: int) -> tuple[Tensor, ...]:
+    """Activations that new directions are drawn from, and what should be written for them: others each time."""
+    assert training.resampling is not None
+    seed, n = training.seed + step, training.resampling.n_tokens
+    if isinstance(stream, PairStream):
+        return stream.reading.sample(n, seed), stream.writing.sample(n, seed)
+    return (stream.sample(n, seed),)
+
+
 def first_batches(
-    stream: Stream, training: TrainOptions, progress: Progress | None
+    stream: Stream | PairStream, training: TrainOptions, progress: Progress | None
 ) -> Iterator[Float[Tensor, "batch d_model"]]:
     """The batches of the run's beginning once more, for the activity of its features."""
-    for number, x in enumerate(
+    for number, batch in enumerate(
         islice(stream.batches(training.batch, seed=training.seed), n_last_pass(training))
     ):
-        yield x
+        yield batch[0] if isinstance(batch, tuple) else batch
         report(progress, training, training.n_steps + number + 1)
 
 
@@ -152,6 +153,28 @@ def report(progress: Progress | None, training: TrainOptions, batches: int) -> N
     """Say how far the run is, in tokens."""
     if progress is not None:
         progress(batches * training.batch, (training.n_steps + n_last_pass(training)) * training.batch)
+
+
+def checked(batch: Batch, run: Run) -> tuple[Tensor, ...]:
+    """What is read, and what should be written where that is something else.
+
+    Raises:
+        BrokenInput: the width is not the dictionary's, or an activation is not finite.
+    """
+    both = batch if isinstance(batch, tuple) else (batch,)
+    for x, width in zip(both, (run.dictionary.d_model, run.dictionary.d_out), strict=False):
+        if x.shape[1] != width:
+            raise BrokenInput(
+                f"batch {run.step} has activations of width {x.shape[1]}, those before had {width}",
+                "the stream must come from one site of one model",
+            )
+        # On a GPU looking would make the step wait; there the loss gives it away a little later.
+        if x.device.type == "cpu" and not bool(torch.isfinite(x.sum())):
+            raise BrokenInput(
+                f"batch {run.step} holds activations that are not finite",
+                "look for the text that breaks the model, or harvest in float32",
+            )
+    return both
 
 
 def check_finite(loss: float, step: int) -> None:
@@ -170,13 +193,12 @@ def identity(
     options: AutoencoderOptions,
     training: TrainOptions,
     parents: Mapping[str, str],
-    site: str,
-    model_hash: str,
+    origin: Origin,
     d_model: int,
 ) -> str:
     """What must be equal for a checkpoint to be gone on from; how often one is made does not matter."""
     how = asdict(training) | {"checkpoint_every_seconds": None}
-    all_of_it = [SCHEMA, options.to_record(), how, dict(parents), site, model_hash, d_model]
+    all_of_it = [SCHEMA, options.to_record(), how, dict(parents), origin.site, origin.model_hash, d_model]
     return content_hash(json.dumps(all_of_it, sort_keys=True))
 
 
@@ -189,9 +211,7 @@ class Workplace:
         self.folder = None if self.out is None else self.out.with_name(f".{self.out.name}.training")
         self.log = MetricsLog(None if self.folder is None else self.folder / "metrics.jsonl")
 
-    def resume(
-        self, options: AutoencoderOptions, training: TrainOptions, *, site: str, model_hash: str
-    ) -> Run | None:
+    def resume(self, options: AutoencoderOptions, training: TrainOptions, origin: Origin) -> Run | None:
         """The run that was interrupted here; None, and an empty folder, where it was another or none."""
         if self.folder is None:
             return None
@@ -201,7 +221,7 @@ class Workplace:
             with full_disk_is_said(self.folder):
                 self.folder.mkdir(parents=True)
             return None
-        run = Run.resumed(options, training, *found, site=site, model_hash=model_hash)
+        run = Run.resumed(options, training, *found, site=origin.site, model_hash=origin.model_hash)
         self.log.rewind(run.step)
         return run
 

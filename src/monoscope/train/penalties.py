@@ -1,0 +1,250 @@
+"""What training charges for activity, beside the reconstruction error: one frozen dataclass for each price.
+
+Activations are scaled to ``E|x|^2 = d_model`` before training, so that a weight means the same at every site
+(the units of Templeton et al. 2024). A dictionary's features count by the length of what they write, ``f_i
+|d_i|``: with directions of norm 1 that is ``f_i``; for a crosscoder ``|d_i|`` is the sum over its parts.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from monoscope.dictionaries.autoencoder import SparseAutoencoder
+from monoscope.dictionaries.sparsifiers import Gated, JumpReLU, ReLU, Sparsifier
+from monoscope.errors import BrokenInput, WrongUse
+from monoscope.registry import Registry
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a penalty is told of a step."""
+
+    dictionary: SparseAutoencoder
+    """The dictionary, in the units of scaled activations."""
+    target: Float[Tensor, "batch d_out"]
+    """What should be written."""
+    pre: Float[Tensor, "batch n_features"]
+    """Pre-activations."""
+    codes: Float[Tensor, "batch n_features"]
+    """Codes."""
+    progress: float
+    """Share of the run that is done, from 0 to 1."""
+
+
+@runtime_checkable
+class Penalty(Protocol):
+    """A price on activity: a frozen dataclass with a ``weight``, registered by name."""
+
+    name: ClassVar[str]
+
+    @property
+    def weight(self) -> float:
+        """The price, against the summed squared error; a controller of L0 turns it."""
+        ...
+
+    def __call__(self, seen: Seen) -> Float[Tensor, ""]:
+        """The price at weight 1: a mean over activations."""
+        ...
+
+
+PENALTIES: Registry[Penalty] = Registry("penalty")
+"""Name on the command line and in files -> class."""
+
+
+def lengths(seen: Seen) -> Float[Tensor, "batch n_features"]:
+    """``f_i |d_i|``, the norms with their gradient."""
+    return seen.codes * seen.dictionary.part_norms().sum(1)
+
+
+@PENALTIES.register("l1")
+@dataclass(frozen=True)
+class L1(Penalty):
+    """``mean sum_i f_i |d_i|``.
+
+    With directions held at norm 1 it is that of Bricken et al. 2023; with free norms that of Anthropic's April
+    2024 update, where the norm in the price is what keeps codes from hiding in long directions. A coefficient
+    ``c`` of a loss with the *mean* squared error over entries is ``c * d_model`` here.
+    """
+
+    name: ClassVar[str]
+
+    weight: float = 1.5
+    """The price, against the summed squared error."""
+
+    def __call__(self, seen: Seen) -> Float[Tensor, ""]:
+        """The summed lengths."""
+        return lengths(seen).sum(1).mean()
+
+
+@PENALTIES.register("power")
+@dataclass(frozen=True)
+class Power(Penalty):
+    """``mean sum_i f_i^p`` with ``p`` falling from 1: nearer and nearer to counting features.
+
+    From ``start`` of the run on ``p`` falls in ``stairs`` equal steps to ``end``. At each step the weight is
+    multiplied so that the price of the batch stays as it was.
+
+    Reference: Karvonen et al. 2024 (2408.00113), p-annealing. Here the factor is taken on the same batch
+    instead of the last ten.
+    """
+
+    name: ClassVar[str]
+
+    weight: float = 1.5
+    """The price at the beginning, against the summed squared error."""
+    end: float = 0.2
+    """Exponent at the end of the run."""
+    start: float = 0.3
+    """Share of the run at which the exponent begins to fall."""
+    stairs: int = 10
+    """Steps in which it falls."""
+
+    def exponent(self, progress: float) -> float:
+        """The exponent in force."""
+        if progress < self.start:
+            return 1.0
+        stair = min(self.stairs, 1 + int((progress - self.start) / (1 - self.start) * self.stairs))
+        return 1 - (1 - self.end) * stair / self.stairs
+
+    def __call__(self, seen: Seen) -> Float[Tensor, ""]:
+        """The summed powers, in the units of the summed lengths."""
+        f = lengths(seen)
+        exponent = self.exponent(seen.progress)
+        if exponent == 1:
+            return f.sum(1).mean()
+        powers = torch.where(f > 0, f.clamp(min=1e-6), 1.0).pow(exponent) * (f > 0)
+        price = powers.sum(1).mean()
+        with torch.no_grad():
+            ratio = f.sum(1).mean() / price.clamp(min=1e-12)
+        return price * ratio
+
+
+@PENALTIES.register("l0")
+@dataclass(frozen=True)
+class L0(Penalty):
+    """``mean sum_i H(pre_i - threshold_i)``: the number of active features, for JumpReLU.
+
+    The gradient reaches the thresholds through the smoothed step.
+
+    Reference: Rajamanoharan et al. 2024 (2407.14435).
+    """
+
+    name: ClassVar[str]
+
+    weight: float = 0.15
+    """The price of one active feature, against the summed squared error."""
+
+    def __call__(self, seen: Seen) -> Float[Tensor, ""]:
+        """The number of active features."""
+        return active(seen).sum(1).mean()
+
+
+@PENALTIES.register("tanh")
+@dataclass(frozen=True)
+class Tanh(Penalty):
+    """``mean sum_i tanh(c f_i |d_i|) + pre_activation / weight * sum_i ReLU(threshold_i - pre_i) |d_i|``, for JumpReLU.
+
+    The price of a feature levels off, so strong ones are not shrunk; the second term pulls features that are
+    never active towards their thresholds.
+
+    Reference: Anthropic, Circuits Updates, January 2025; its weights are about 10 and 3e-6.
+    """
+
+    name: ClassVar[str]
+
+    weight: float = 10.0
+    """The price, against the summed squared error."""
+    steepness: float = 4.0
+    """``c``: how soon the price levels off."""
+    pre_activation: float = 3e-6
+    """Weight of the second term."""
+
+    def __call__(self, seen: Seen) -> Float[Tensor, ""]:
+        """Both terms, in units of the weight."""
+        charged = torch.tanh(self.steepness * lengths(seen)).sum(1).mean()
+        threshold = seen.dictionary.own["log_threshold"].exp()
+        norms = seen.dictionary.part_norms().sum(1)
+        missing = ((threshold - seen.pre).relu() * norms).sum(1).mean()
+        return charged + (self.pre_activation / self.weight if self.weight else 0.0) * missing
+
+
+@PENALTIES.register("gate")
+@dataclass(frozen=True)
+class Gate(Penalty):
+    """``mean sum_i ReLU(gate_i) + |target - x_hat(ReLU(gate))|^2 / weight``, for Gated.
+
+    The gate is charged, not the magnitude; its own reconstruction, through a decoder held constant, is what
+    keeps it open where it should be.
+
+    Reference: Rajamanoharan et al. 2024 (2404.16014), equation 8.
+    """
+
+    name: ClassVar[str]
+
+    weight: float = 1.5
+    """The price of the gates, against the summed squared error."""
+
+    def __call__(self, seen: Seen) -> Float[Tensor, ""]:
+        """Both terms, in units of the weight."""
+        dictionary, sparsifier = seen.dictionary, seen.dictionary.options.sparsifier
+        assert isinstance(sparsifier, Gated)
+        gates = sparsifier.gate(seen.pre, dictionary.own).relu()
+        charged = (gates * dictionary.part_norms().sum(1).detach()).sum(1).mean()
+        frozen = gates @ dictionary.decoder.detach() + dictionary.target_bias.detach()
+        own = (seen.target - frozen).square().sum(1).mean()
+        return charged + own / self.weight if self.weight else charged
+
+
+def active(seen: Seen) -> Float[Tensor, "batch n_features"]:
+    """1 where a feature is active, with the slope of the smoothed step."""
+    sparsifier = seen.dictionary.options.sparsifier
+    assert isinstance(sparsifier, JumpReLU)
+    return sparsifier.active(seen.pre, seen.dictionary.own)
+
+
+FITTING: dict[type[Sparsifier], tuple[type[Penalty], ...]] = {
+    ReLU: (L1, Power),
+    JumpReLU: (L0, Tanh),
+    Gated: (Gate,),
+}
+"""Sparsifier -> the penalties that go with it, the usual one first; the others need none."""
+
+
+def check_penalty(sparsifier: Sparsifier, penalty: Penalty | None) -> Penalty | None:
+    """The penalty to train with: the one given, or the sparsifier's usual one.
+
+    Raises:
+        WrongUse: they do not go together.
+    """
+    fitting = FITTING.get(type(sparsifier), ())
+    if penalty is None:
+        return fitting[0]() if fitting else None
+    if not isinstance(penalty, fitting):
+        names = ", ".join(each.name for each in fitting) or "none: it is sparse by itself"
+        raise WrongUse(f"the penalty {penalty.name} does not go with {sparsifier.name}", f"it takes {names}")
+    return penalty
+
+
+def penalty_record(penalty: Penalty | None) -> dict[str, Any] | None:
+    """A penalty as JSON can hold it."""
+    return None if penalty is None else {"name": penalty.name, **asdict(penalty)}  # type: ignore[call-overload]
+
+
+def penalty_from_record(record: dict[str, Any] | None) -> Penalty | None:
+    """The penalty that :func:`penalty_record` wrote.
+
+    Raises:
+        UnknownName: no penalty has that name.
+        BrokenInput: the fields are not that penalty's.
+    """
+    if record is None:
+        return None
+    try:
+        return PENALTIES[record["name"]](**{key: value for key, value in record.items() if key != "name"})
+    except (KeyError, TypeError) as error:
+        raise BrokenInput(
+            f"{record} is no record of a penalty: {error}", "the file was damaged or made by hand"
+        ) from error

@@ -1,0 +1,82 @@
+"""Dead features made anew where the reconstruction is worst."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from monoscope.train.run import Run
+
+ROWS = 4096
+"""Activations whose loss is measured at a time."""
+
+
+@torch.no_grad()
+def resample(
+    run: Run, x: Float[Tensor, "sampled d_in"], target: Float[Tensor, "sampled d_out"] | None = None
+) -> Int[Tensor, " dead"]:
+    """Point every dead feature at an activation that is reconstructed badly; returns which they were.
+
+    Activations are drawn with probability in proportion to the square of their loss. A feature's direction
+    becomes the activation counted from ``bias``, at norm 1; its encoder column the same, at ``encoder_norm``
+    times the mean norm of those alive; its bias and its sparsifier's tensors are as before training, and so are
+    Adam's moments of all of these.
+
+    Reference: Bricken et al. 2023 (Towards Monosemanticity), appendix "Neuron resampling". A known slip is to
+    write through a chained index, into a copy: then nothing changes but Adam's moments.
+
+    Args:
+        run: the run, between two steps.
+        x: unscaled activations to draw from.
+        target: what should be written for them; None: themselves.
+    """
+    settings = run.training.resampling
+    assert settings is not None
+    dictionary = run.dictionary
+    dead = run.liveness.dead(run.training.dead_after())
+    if not len(dead):
+        return dead
+    x = run.reading.apply(x)
+    wanted = x if target is None else (run.writing or run.reading).apply(target)
+    losses = torch.cat(
+        [
+            (out - dictionary(rows)).square().sum(1)
+            for rows, out in zip(x.split(ROWS), wanted.split(ROWS), strict=True)
+        ]
+    )
+    generator = torch.Generator(x.device).manual_seed(run.training.seed * 1_000_003 + run.step)
+    chosen = torch.multinomial(
+        losses.square(), len(dead), replacement=len(dead) > len(x), generator=generator
+    )
+    alive = torch.ones(dictionary.n_features, dtype=torch.bool, device=x.device)
+    alive[dead] = False
+    usual = dictionary.encoder[:, alive].norm(dim=0).mean() if bool(alive.any()) else torch.tensor(1.0)
+    reading = unit(x[chosen] - dictionary.bias)
+    dictionary.decoder[dead] = unit(wanted[chosen] - dictionary.target_bias)
+    dictionary.encoder[:, dead] = (reading * settings.encoder_norm * usual).T
+    dictionary.encoder_bias[dead] = 0
+    for name, first in dictionary.options.sparsifier.own(dictionary.n_features).items():
+        if first.ndim:
+            dictionary.own[name][dead] = first.to(x)[dead]
+    forget(run, dead)
+    run.liveness.tokens_since[dead] = 0
+    return dead
+
+
+def forget(run: Run, features: Int[Tensor, " features"]) -> None:
+    """Set Adam's moments of these features' parameters to 0."""
+    dictionary = run.dictionary
+    columns = {"encoder"}
+    for name, parameter in dictionary.named_parameters():
+        for moment in ("exp_avg", "exp_avg_sq"):
+            state = run.optimiser.state.get(parameter, {}).get(moment)
+            if state is None or state.ndim == 0:
+                continue
+            if name in columns:
+                state[:, features] = 0
+            elif len(state) == dictionary.n_features and name not in ("bias", "output_bias", "skip"):
+                state[features] = 0
+
+
+def unit(rows: Float[Tensor, "row d"]) -> Float[Tensor, "row d"]:
+    """The rows at norm 1."""
+    return rows / rows.norm(dim=1, keepdim=True).clamp(min=1e-12)
