@@ -7,18 +7,28 @@ import pytest
 import torch
 from torch import Tensor
 
-from monoscope.dictionaries import AutoencoderOptions, ReLU, SparseAutoencoder, SparseCodes, TopK
-from monoscope.dictionaries.sparsifiers import SPARSIFIERS
+from monoscope.dictionaries import (
+    AutoencoderOptions,
+    BatchTopK,
+    Gated,
+    JumpReLU,
+    ReLU,
+    SparseAutoencoder,
+    SparseCodes,
+    TopK,
+)
+from monoscope.dictionaries.sparsifiers import SPARSIFIERS, Sparsifier
+from monoscope.dictionaries.sparsifiers.base import NOTHING, Own
 from monoscope.testing import check_dictionary, check_sparsifier
 
 
-@pytest.mark.parametrize("sparsifier", [TopK(1), TopK(8), TopK(48), ReLU(), ReLU(0.1)])
-def test_our_sparsifiers_conform(sparsifier: TopK | ReLU) -> None:
+@pytest.mark.parametrize("sparsifier", [TopK(1), TopK(8), TopK(48), ReLU(), Gated()])
+def test_our_sparsifiers_conform(sparsifier: Sparsifier) -> None:
     check_sparsifier(sparsifier)
 
 
-@pytest.mark.parametrize("sparsifier", [TopK(5), ReLU()])
-def test_our_dictionaries_conform(sparsifier: TopK | ReLU) -> None:
+@pytest.mark.parametrize("sparsifier", [TopK(5), BatchTopK(5), ReLU(), JumpReLU(), Gated()])
+def test_our_dictionaries_conform(sparsifier: Sparsifier) -> None:
     dictionary = SparseAutoencoder.initialise(
         16, AutoencoderOptions(n_features=64, sparsifier=sparsifier), seed=0
     )
@@ -27,14 +37,14 @@ def test_our_dictionaries_conform(sparsifier: TopK | ReLU) -> None:
 
 
 @dataclass(frozen=True)
-class Broken:
+class Broken(Sparsifier):
     """A ReLU with one defect."""
 
     name: ClassVar[str] = "broken"
 
     defect: str = ""
 
-    def __call__(self, pre: Tensor) -> Tensor:
+    def __call__(self, pre: Tensor, own: Own = NOTHING) -> Tensor:
         if self.defect == "negative":
             return pre
         if self.defect == "batch":
@@ -45,7 +55,7 @@ class Broken:
             return pre.relu().detach() + 0 * pre
         return pre.relu()
 
-    def sparse(self, pre: Tensor) -> SparseCodes:
+    def sparse(self, pre: Tensor, own: Own = NOTHING) -> SparseCodes:
         codes = self(pre)
         indices = torch.arange(pre.shape[-1]).expand(pre.shape)
         if self.defect == "twice":

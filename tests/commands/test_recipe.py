@@ -4,9 +4,9 @@ import pytest
 
 from monoscope.commands.dials import Dials, turned
 from monoscope.commands.recipe import Recipe, check_same, flattened, read_recipe
-from monoscope.dictionaries import AutoencoderOptions, ReLU
+from monoscope.dictionaries import AutoencoderOptions, JumpReLU
 from monoscope.errors import BrokenInput, MissingInput, MonoscopeError, UnknownName, WrongUse
-from monoscope.train import TrainOptions
+from monoscope.train import Objective, Tanh, TrainOptions
 
 
 def read(tmp_path: Path, text: str) -> Recipe:
@@ -18,8 +18,13 @@ def read(tmp_path: Path, text: str) -> Recipe:
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     recipe = Recipe(
         model="somewhere",
-        dictionary=AutoencoderOptions(n_features=77, sparsifier=ReLU(l1=2.5)),
-        training=TrainOptions(learning_rate=1e-3, centring="mean", seed=9),
+        dictionary=AutoencoderOptions(n_features=77, sparsifier=JumpReLU(width=0.5)),
+        training=TrainOptions(
+            learning_rate=1e-3,
+            centring="mean",
+            seed=9,
+            objective=Objective(penalty=Tanh(3.0), target_l0=20.0),
+        ),
     )
     assert read(tmp_path, recipe.to_toml()) == recipe
 

@@ -65,7 +65,7 @@ def test_from_a_model_and_a_corpus(line: Line, recipe: Recipe, tmp_path: Path) -
     assert result["site"] == "blocks.0.mlp_out"
     assert RunFolder(out).recipe().dictionary.to_record() == {
         "n_features": 40,
-        "sparsifier": {"name": "relu", "l1": 3.0},
+        "sparsifier": {"name": "relu"},
     }
     assert is_complete(RunFolder(out).activations / "training")
     sentence, hint = line.refused(2, "features", "search", out, "bridge")

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from monoscope.dictionaries import AutoencoderOptions, ReLU, Scaling, SparseAutoencoder, SparseCodes, TopK
+from monoscope.dictionaries import AutoencoderOptions, ReLU, Scaling, SparseAutoencoder, TopK
+from monoscope.dictionaries.folding import folded as folded_of
 from monoscope.errors import MismatchedArtefact, WrongUse
 
 OPTIONS = AutoencoderOptions(n_features=24, sparsifier=TopK(4))
@@ -57,15 +58,6 @@ def test_encoding_in_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     assert torch.allclose(blocks.dense(24), whole.dense(24), atol=1e-6)
 
 
-def test_codes_of_chosen_features_are_those_of_the_dense_codes() -> None:
-    dictionary = made(AutoencoderOptions(n_features=24, sparsifier=ReLU()))
-    x = torch.randn(5, 8)
-    indices = torch.randint(24, (5, 3))
-    codes = dictionary.codes_of(x, indices)
-    assert isinstance(codes, SparseCodes)
-    assert torch.allclose(codes.values, dictionary.encode(x).gather(-1, indices), atol=1e-6)
-
-
 def test_half_precision_activations_are_read() -> None:
     x = torch.randn(3, 8).bfloat16()
     assert made().encode(x).dtype == torch.float32
@@ -79,7 +71,7 @@ def test_folding_moves_the_scaling_into_the_weights() -> None:
         dictionary.max_activation.fill_(2.0)
         scaling = Scaling(torch.randn(8), 0.2)
         x = torch.randn(6, 8) * 5
-        folded = dictionary.folded(scaling)
+        folded = folded_of(dictionary, scaling)
         assert torch.allclose(folded(x), scaling.undo(dictionary(scaling.apply(x))), atol=1e-5)
         assert torch.allclose(folded.encode(x), dictionary.encode(scaling.apply(x)) / 0.2, atol=1e-4)
         assert folded.max_activation.tolist() == pytest.approx([10.0] * 24)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from monoscope.dictionaries import AutoencoderOptions, ReLU, SparseAutoencoder, TopK
+from monoscope.dictionaries import AutoencoderOptions, JumpReLU, ReLU, SparseAutoencoder, TopK
 from monoscope.dictionaries.files import FILE, load, save
 from monoscope.errors import BrokenInput, MissingInput
 from monoscope.manifest import read_manifest
@@ -21,7 +21,7 @@ def made(sparsifier: TopK | ReLU) -> SparseAutoencoder:
     return dictionary
 
 
-@pytest.mark.parametrize("sparsifier", [TopK(3), ReLU(0.25)])
+@pytest.mark.parametrize("sparsifier", [TopK(3), JumpReLU(0.25)])
 def test_what_is_loaded_is_what_was_saved(tmp_path: Path, sparsifier: TopK | ReLU) -> None:
     dictionary = made(sparsifier)
     save(dictionary, tmp_path / "d")

@@ -8,7 +8,7 @@ import torch
 from monoscope.dictionaries import AutoencoderOptions, Scaling, SparseAutoencoder, TopK
 from monoscope.errors import WrongUse
 from monoscope.synthetic.planted import best_cosines, mean_max_cosine, planted_dictionary
-from monoscope.train import TrainOptions, train
+from monoscope.train import Objective, TrainOptions, train
 from monoscope.train.run import Run
 
 TOY = planted_dictionary(128, 32, density=0.02, seed=0)
@@ -68,9 +68,12 @@ def untied(auxiliary_weight: float) -> SparseAutoencoder:
     uniform = torch.rand(32, 256, generator=torch.Generator().manual_seed(1)) * 2 - 1
     dictionary.encoder.copy_(uniform / 32**0.5)
     training = TrainOptions(
-        n_tokens=1500 * 256, batch=256, learning_rate=2e-3, auxiliary_weight=auxiliary_weight, auxiliary_k=8
+        n_tokens=1500 * 256,
+        batch=256,
+        learning_rate=2e-3,
+        objective=Objective(auxiliary_weight=auxiliary_weight, auxiliary_k=8),
     )
-    run = Run.begun(dictionary, Scaling.fit(None, "none", TOY.stream().sample(4096, 0)), training)
+    run = Run.begun(dictionary, training, Scaling.fit(None, "none", TOY.stream().sample(4096, 0)))
     for x in islice(TOY.stream().batches(256, seed=0), training.n_steps):
         run.advance(x)
     return run.finished()

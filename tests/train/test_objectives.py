@@ -88,4 +88,4 @@ def test_the_penalty_pushes_active_features_only() -> None:
     dictionary.requires_grad_(True)
     codes = dictionary.encode(X[:1])
     L1()(Seen(dictionary, X[:1], dictionary.pre_activations(X[:1]), codes, 0.0)).backward()
-    assert torch.equal(dictionary.encoder_bias.grad, (codes[0] > 0).float())
+    assert torch.allclose(dictionary.encoder_bias.grad, (codes[0] > 0).float())

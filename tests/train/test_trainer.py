@@ -12,7 +12,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from monoscope.dictionaries import AutoencoderOptions, ReLU, SparseAutoencoder, TopK
+from monoscope.dictionaries import (
+    AutoencoderOptions,
+    BatchTopK,
+    Gated,
+    JumpReLU,
+    ReLU,
+    SparseAutoencoder,
+    TopK,
+)
 from monoscope.dictionaries.files import load
 from monoscope.errors import BrokenInput
 from monoscope.manifest import read_manifest
@@ -34,7 +42,7 @@ def fvu(dictionary: SparseAutoencoder) -> float:
     return float((X - dictionary(X)).square().sum() / (X - X.mean(0)).square().sum())
 
 
-@pytest.mark.parametrize("sparsifier", [TopK(3), ReLU(0.5)])
+@pytest.mark.parametrize("sparsifier", [TopK(3), BatchTopK(3), ReLU(), JumpReLU(0.1), Gated()])
 def test_a_run_learns_and_knows_its_activity(sparsifier: TopK | ReLU) -> None:
     options = replace(OPTIONS, sparsifier=sparsifier)
     dictionary = train(TensorStream(X), options, TRAINING, site="blocks.0.resid_post", model_hash="feed")

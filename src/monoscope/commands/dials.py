@@ -33,9 +33,11 @@ class Dials:
     sparsifier: Annotated[str | None, _shown("|".join(SPARSIFIERS), "topk")] = None
     """What makes codes sparse."""
     k: Annotated[int | None, _shown("K", "32")] = None
-    """Features kept for each token, for topk."""
-    l1: Annotated[float | None, _shown("WEIGHT", "1.0")] = None
+    """Features kept for each token, for topk and batch_topk."""
+    l1: Annotated[float | None, _shown("WEIGHT", "1.5")] = None
     """Weight of the sparsity penalty, for relu."""
+    l0: Annotated[float | None, _shown("N", "")] = None
+    """Features wanted active on a token, for what is sparse by a penalty: its weight is turned until they are."""
     tokens: Annotated[int | None, _shown("N", f"{_RECIPE.training.n_tokens}")] = None
     """Training tokens; fewer are harvested when this is less than the harvest."""
     seed: Annotated[int | None, _shown("SEED", "0")] = None
@@ -55,12 +57,7 @@ def turned(recipe: Recipe, dials: Dials) -> Recipe:
     table = recipe.to_table()
     given = {"model": place(dials.model), "corpus": place(dials.corpus), "site": dials.site}
     table |= {name: value for name, value in given.items() if value is not None}
-    if dials.n_features is not None:
-        table["dictionary"]["n_features"] = dials.n_features
-    if dials.sparsifier is not None and dials.sparsifier != table["dictionary"]["sparsifier"]["name"]:
-        table["dictionary"]["sparsifier"] = {"name": dials.sparsifier}
-    own = {name: value for name, value in (("k", dials.k), ("l1", dials.l1)) if value is not None}
-    table["dictionary"]["sparsifier"] |= own
+    turn_dictionary(table, dials)
     if dials.tokens is not None:
         if dials.tokens < 1:
             raise WrongUse(f"--tokens {dials.tokens} trains nothing", "give 1 or more")
@@ -72,6 +69,21 @@ def turned(recipe: Recipe, dials: Dials) -> Recipe:
         for name in SEEDED:
             table[name]["seed"] = dials.seed
     return Recipe.from_table(table, "the recipe")
+
+
+def turn_dictionary(table: dict[str, Any], dials: Dials) -> None:
+    """The dials of the dictionary, and of what makes it sparse."""
+    if dials.n_features is not None:
+        table["dictionary"]["n_features"] = dials.n_features
+    if dials.sparsifier is not None and dials.sparsifier != table["dictionary"]["sparsifier"]["name"]:
+        table["dictionary"]["sparsifier"] = {"name": dials.sparsifier}
+        table["training"]["objective"].pop("penalty", None)
+    if dials.k is not None:
+        table["dictionary"]["sparsifier"]["k"] = dials.k
+    if dials.l1 is not None:
+        table["training"]["objective"]["penalty"] = {"name": "l1", "weight": dials.l1}
+    if dials.l0 is not None:
+        table["training"]["objective"]["target_l0"] = dials.l0
 
 
 def place(name: str | None) -> str | None:

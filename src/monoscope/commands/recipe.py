@@ -20,7 +20,7 @@ default::
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -29,13 +29,22 @@ import tomli_w
 
 from monoscope.activations.harvest import HarvestOptions
 from monoscope.commands.showcase import ShowcaseOptions
-from monoscope.dictionaries import SPARSIFIERS, AutoencoderOptions
+from monoscope.dictionaries import SPARSIFIERS, AutoencoderOptions, Sparsifier
 from monoscope.errors import BrokenInput, MissingInput, WrongUse, nearest
 from monoscope.evaluate.report import EvaluateOptions
 from monoscope.features.options import IndexOptions
-from monoscope.train import TrainOptions
+from monoscope.registry import Registry
+from monoscope.train import PENALTIES, Penalty, TrainOptions
 
 Options = TypeVar("Options")
+
+REGISTRIES: dict[Any, tuple[Registry[Any], str]] = {
+    Sparsifier: (SPARSIFIERS, "topk"),
+    Penalty: (PENALTIES, "l1"),
+}
+"""A kind of option -> where its variants are registered, and the one meant where none is named."""
+KINDS = {registry[name] for registry, _ in REGISTRIES.values() for name in registry}
+"""Every variant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +74,7 @@ class Recipe:
 
     def to_table(self) -> dict[str, Any]:
         """The recipe as TOML and JSON can hold it; what is None is left out."""
-        table = _without_none(asdict(self))
-        return table | {"dictionary": self.dictionary.to_record()}
+        return _told(self)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], where: str) -> "Recipe":
@@ -132,25 +140,23 @@ def _shown(flat: Mapping[str, Any], name: str) -> str:
     return repr(flat[name]) if name in flat else "its default"
 
 
-def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _without_none(value)
-        if isinstance(value, Mapping)
-        else list(value)
-        if isinstance(value, tuple)
-        else value
-        for name, value in table.items()
-        if value is not None
-    }
+def _told(options: Any) -> dict[str, Any]:
+    """An options dataclass as a table; one that a registry knows begins with its name."""
+    named = {"name": options.name} if type(options) in KINDS else {}
+    told: dict[str, Any] = {}
+    for entry in fields(options):
+        value = getattr(options, entry.name)
+        if is_dataclass(value):
+            told[entry.name] = _told(value)
+        elif value is not None and not (isinstance(value, tuple) and not value):
+            told[entry.name] = list(value) if isinstance(value, tuple) else value
+    return named | told
 
 
 def _built(cls: type[Options], table: Any, where: str) -> Options:
     """An options dataclass out of a table."""
     if not isinstance(table, Mapping):
         raise WrongUse(f"{where} is {table!r}, and a table belongs there", "see a run.toml that was written")
-    if cls is AutoencoderOptions:
-        table = _dictionary_record(table, where)
-        return AutoencoderOptions.from_record(table)  # type: ignore[return-value]
     hints = get_type_hints(cls)
     known = [entry.name for entry in fields(cls)]  # type: ignore[arg-type]
     for name in table:
@@ -159,28 +165,29 @@ def _built(cls: type[Options], table: Any, where: str) -> Options:
     return cls(**{name: _value(hints[name], value, f"{where}: {name}") for name, value in table.items()})
 
 
-def _dictionary_record(table: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """A whole record of ``AutoencoderOptions``, defaults filled in."""
-    whole = AutoencoderOptions().to_record()
-    for name in table:
-        if name not in whole:
-            raise WrongUse(f"{where} has no option {name!r}", nearest(name, whole))
-    sparsifier = dict(table.get("sparsifier", whole["sparsifier"]))
-    name = sparsifier.setdefault("name", whole["sparsifier"]["name"])
-    hints = get_type_hints(SPARSIFIERS[name])
-    known = [entry.name for entry in fields(SPARSIFIERS[name])]  # type: ignore[arg-type]
-    for option, value in sparsifier.items():
-        if option != "name" and option not in known:
-            raise WrongUse(f"the sparsifier {name} has no option {option!r}", nearest(option, known))
-        if option != "name":
-            sparsifier[option] = _value(hints[option], value, f"{where}: {option}")
-    n_features = _value(int, table.get("n_features", whole["n_features"]), f"{where}: n_features")
-    return {"n_features": n_features, "sparsifier": sparsifier}
+def _of_a_kind(kind: Any, table: Any, where: str) -> Any:
+    """A sparsifier or a penalty out of a table: its name, and its own options.
+
+    Raises:
+        UnknownName: there is none of that name.
+    """
+    if not isinstance(table, Mapping):
+        raise WrongUse(f"{where} is {table!r}, and a table belongs there", "see a run.toml that was written")
+    registry, usual = REGISTRIES[kind]
+    chosen = registry[table.get("name", usual)]
+    own = {name: value for name, value in table.items() if name != "name"}
+    known = [entry.name for entry in fields(chosen)]
+    for name in own:
+        if name not in known:
+            raise WrongUse(f"the {registry.kind} {chosen.name} has no option {name!r}", nearest(name, known))
+    return _built(chosen, own, where)
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
     """A value of the type that an option asks for."""
     kind = get_origin(hint)
+    if hint in REGISTRIES:
+        return _of_a_kind(hint, value, where)
     if is_dataclass(hint):
         return _built(hint, value, where)  # type: ignore[arg-type]
     if kind in (Union, UnionType):
@@ -190,7 +197,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         if value not in get_args(hint):
             raise WrongUse(f"{where} is {value!r}", f"it may be {', '.join(map(repr, get_args(hint)))}")
         return value
-    if kind is tuple and isinstance(value, list):
+    if kind is tuple and isinstance(value, (list, tuple)):
         return tuple(_value(get_args(hint)[0], each, where) for each in value)
     if hint is float and type(value) is int:
         return float(value)
