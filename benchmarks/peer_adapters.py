@@ -119,10 +119,10 @@ def eai_sparsify(asked: Namespace, batches: Iterator[Tensor]) -> Trained:
         source = Source()
         trainer = Trainer(TrainConfig(sae, **loop | of_trainer), texts, source)
         source.feed = batches
-        # Its own autocast is for CUDA alone. Within this one, over all steps, no cast of a weight may be kept.
-        half = torch.autocast("cpu", torch.bfloat16, cache_enabled=False)
-        with half if asked.dtype == "bfloat16" else nullcontext():
-            trainer.fit()
+        if asked.dtype == "bfloat16":  # Its own autocast, of the forward pass, is for CUDA alone.
+            coder = trainer.saes["site"]
+            coder.forward = torch.autocast("cpu", torch.bfloat16)(coder.forward)
+        trainer.fit()
         own = SparseCoder.load_from_disk(Path(folder) / "unnamed" / "site")
     own.requires_grad_(False)
     tensors = {"encoder": own.encoder.weight.T, "encoder_bias": own.encoder.bias, "decoder": own.W_dec}
