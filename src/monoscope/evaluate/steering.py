@@ -167,35 +167,39 @@ def controlled(
     """Other features, and a random direction of the same length, do not bring the topic.
 
     Measures:
-        Topic rate when what is clamped has nothing to do with the topic.
+        How many samples mention the topic when what is clamped has nothing to do with it.
     Formula:
-        topic words / words of each control, against the upper 95 % Wilson bound of the unsteered rate
+        samples with a topic word / samples of each control, against the upper 95 % Wilson bound of the unsteered share
     Unit:
-        fraction of words
+        fraction of samples
     How it can mislead:
-        A control drawn at random may happen to be a feature of the topic too; one in ten is forgiven.
+        A control drawn at random may happen to be a feature of the topic too; one in ten is forgiven. Samples are
+        compared, not words: a text that comes upon the topic by chance holds many of its words at once.
 
     References:
         Templeton et al. 2024.
     """
-    bound = wilson(baseline.topic_words, baseline.n_words)[1]
-    rates = {
-        str(other): replace(subject, features={other: 1.0}).doses([multiple], prompts)[0].topic_rate
+    n_samples = len(baseline.samples)
+    bound = wilson(round(baseline.mention_share * n_samples), n_samples)[1]
+    doses = {
+        str(other): replace(subject, features={other: 1.0}).doses([multiple], prompts)[0]
         for other in controls
     }
     random = replace(subject, dictionary=turned(subject.dictionary, list(subject.features), subject.seed))
-    direction = random.doses([multiple], prompts)[0].topic_rate
-    within = sum(rate <= bound for rate in rates.values()) / len(rates) if rates else None
+    direction = random.doses([multiple], prompts)[0]
+    within = sum(dose.mention_share <= bound for dose in doses.values()) / len(doses) if doses else None
     return {
         "id": "A4.4",
-        "criterion": "topic rate not above the unsteered rate's 95 % interval, for 9 of 10 random live "
-        "features and for a random direction of the same length",
-        "passed": within is not None and within >= 0.9 and direction <= bound,
+        "criterion": "share of samples with the topic not above the unsteered share's 95 % interval, for 9 of 10 "
+        "random live features and for a random direction of the same length",
+        "passed": within is not None and within >= 0.9 and direction.mention_share <= bound,
         "multiple": multiple,
         "bound": bound,
-        "topic_rates": rates,
+        "mention_shares": {name: dose.mention_share for name, dose in doses.items()},
+        "topic_rates": {name: dose.topic_rate for name, dose in doses.items()},
         "share_within": within,
-        "random_direction_topic_rate": direction,
+        "random_direction_mention_share": direction.mention_share,
+        "random_direction_topic_rate": direction.topic_rate,
     }
 
 
