@@ -3,7 +3,7 @@
 import torch
 from torch.autograd import gradcheck
 
-from monoscope.dictionaries.kernels import dot_rows, scatter_rows, sum_rows
+from monoscope.dictionaries.kernels import dot_rows, scatter_rows, sum_rows, take
 
 GENERATOR = torch.Generator().manual_seed(0)
 X = torch.randn(5, 6, dtype=torch.float64, generator=GENERATOR)
@@ -43,3 +43,23 @@ def test_any_batch_shape_and_none() -> None:
     assert sum_rows(VALUES[:0], INDICES[:0], ROWS).shape == (0, 6)
     split = sum_rows(VALUES[:4].reshape(2, 2, 4), INDICES[:4].reshape(2, 2, 4), ROWS)
     assert torch.equal(split.flatten(0, 1), sum_rows(VALUES[:4], INDICES[:4], ROWS))
+
+
+def test_taking_entries_is_indexing_and_its_gradient_is_summed_in_one_order() -> None:
+    vector = ROWS[:, 0].float().clone().requires_grad_()
+    indices = torch.randint(11, (4096, 40), generator=torch.Generator().manual_seed(1))
+    weights = torch.randn(indices.shape, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(take(vector, indices), vector[indices])
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        gradients = [
+            torch.autograd.grad((take(vector, indices) * weights).sum(), vector)[0] for _ in range(4)
+        ]
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(each, gradients[0]) for each in gradients)
+    expected = torch.zeros(11, dtype=torch.float64).index_add(
+        0, indices.flatten(), weights.flatten().double()
+    )
+    assert torch.allclose(gradients[0].double(), expected, rtol=1e-3, atol=1e-3)

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from monoscope.dictionaries.codes import SparseCodes
-from monoscope.dictionaries.kernels import dot_rows, sum_rows
+from monoscope.dictionaries.kernels import dot_rows, sum_rows, take
 from monoscope.dictionaries.scaling import Scaling
 from monoscope.dictionaries.sparsifiers import Sparsifier, TopK, from_record, to_record
 from monoscope.errors import MismatchedArtefact, WrongUse
@@ -186,7 +186,7 @@ class SparseAutoencoder(nn.Module):
 
     def codes_of(self, x: Float[Tensor, "*batch d_model"], indices: Int[Tensor, "*batch k"]) -> SparseCodes:
         """Codes of the features in ``indices`` alone, for a sparsifier that keeps what it selects."""
-        pre = dot_rows(x - self.bias, self.encoder.T, indices) + self.encoder_bias[indices]
+        pre = dot_rows(x - self.bias, self.encoder.T, indices) + take(self.encoder_bias, indices)
         return SparseCodes(pre.relu(), indices)
 
     def decode(

@@ -41,6 +41,30 @@ def sum_rows(
     return flat.reshape(*indices.shape[:-1], rows.shape[1])
 
 
+def take(vector: Float[Tensor, " n_features"], indices: Int[Tensor, "*batch k"]) -> Float[Tensor, "*batch k"]:
+    """``vector[indices]``, whose gradient is summed in one order.
+
+    That of plain indexing is summed by several threads at once, in whatever order they come: two equal runs
+    would end with different bits.
+    """
+    return _Take.apply(vector, indices)  # type: ignore[no-any-return]
+
+
+class _Take(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, vector: Tensor, indices: Tensor) -> Tensor:
+        ctx.save_for_backward(indices)
+        ctx.length = len(vector)
+        return vector[indices]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
+        (indices,) = ctx.saved_tensors
+        (gradient,) = gradients
+        return gradient.new_zeros(ctx.length).index_add_(0, indices.flatten(), gradient.flatten()), None
+
+
 class _DotRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, rows: Tensor, indices: Tensor) -> Tensor:
