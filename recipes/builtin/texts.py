@@ -54,14 +54,14 @@ def real_kinds(corpora: Path) -> list[Kind]:
     ]
     joined = [" ".join(parallel[start : start + 8]) for start in range(0, len(parallel), 8)]
     return [
-        divided("stories", stories, 0.26),
+        divided("stories", stories, 0.23),
         divided("books", books, 0.05),
         divided("speeches", speeches, 0.03),
         divided("languages", [*pieces(rights), *joined], 0.01),
     ]
 
 
-def world_kind(n_documents: int, *, seed: int, share: float = 0.65) -> Kind:
+def world_kind(n_documents: int, *, seed: int, share: float = 0.68) -> Kind:
     """The planted world as a kind of text; what is held out is written with another seed."""
     training = [document.text for document in world_documents(n_documents, seed=seed)]
     heldout = [document.text for document in world_documents(max(n_documents // 100, 50), seed=seed + 1)]

@@ -4,7 +4,7 @@ import torch
 from torch.autograd import gradcheck
 
 from monoscope.dictionaries.codes import ActiveCodes
-from monoscope.dictionaries.kernels import bags, dot_rows, equal_bags, scatter_rows, sum_rows
+from monoscope.dictionaries.kernels import bags, dot_rows, equal_bags, scatter_rows, sum_rows, take
 
 GENERATOR = torch.Generator().manual_seed(0)
 X = torch.randn(5, 6, dtype=torch.float64, generator=GENERATOR)
@@ -59,3 +59,21 @@ def test_active_codes_have_a_dense_form() -> None:
     assert dense.shape == (5, 11)
     assert not dense[1].any()
     assert torch.equal(dense[OWNERS, distinct], VALUES.abs())
+
+
+def test_taking_entries_is_indexing_and_its_gradient_is_summed_in_one_order() -> None:
+    vector = ROWS[:, 0].float().clone().requires_grad_()
+    indices = torch.randint(11, (160_000,), generator=torch.Generator().manual_seed(1))
+    weights = torch.randn(indices.shape, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(take(vector, indices), vector[indices])
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        gradients = [
+            torch.autograd.grad((take(vector, indices) * weights).sum(), vector)[0] for _ in range(4)
+        ]
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(each, gradients[0]) for each in gradients)
+    expected = torch.zeros(11, dtype=torch.float64).index_add(0, indices, weights.double())
+    assert torch.allclose(gradients[0].double(), expected, rtol=1e-3, atol=1e-3)

@@ -93,7 +93,7 @@ def test_all_checks_of_a_feature_that_does_what_it_should(tiny_llama, dictionary
         n_tokens=12,
         progress=lambda *at: seen.append(at),
     )
-    assert seen == [(i, 16) for i in range(1, 17)]
+    assert seen == [(i, 20) for i in range(1, 21)]
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert list(found["checks"]) == list(CHECKS)
     assert [check["id"] for check in found["checks"].values()] == [f"A4.{i}" for i in range(1, 7)]
@@ -160,8 +160,10 @@ def test_a_topic_that_is_never_there_has_no_ratio():
 
 
 def test_text_must_fall_apart_at_the_absurd_dose():
-    assert collapses([dose(0, 0), dose(100, 900, distinct_2=0.1)])["passed"]
-    assert not collapses([dose(0, 0), dose(100, 900, distinct_2=0.3)])["passed"]
+    curve, whole = [dose(0, 0), dose(100, 900, distinct_2=1.0)], dose(0, 0, distinct_2=0.7)
+    assert collapses(curve, whole, dose(100, 900, distinct_2=0.1))["passed"]
+    assert not collapses(curve, whole, dose(100, 900, distinct_2=0.3))["passed"]
+    assert not collapses(curve, dose(0, 0, distinct_2=0.15), dose(100, 900, distinct_2=0.1))["passed"]
 
 
 def test_controls_do_not_bring_the_topic_and_the_feature_itself_would(subject):
@@ -196,8 +198,8 @@ def test_switching_off_removes_the_topic(subject, rows):
     with edit(subject.lm, {site: lambda x: x + 12 * subject.dictionary.decoder[SEA]}):
         check = suppressed(subject, PROMPTS, rows)
     assert check["baseline_topic_rate"] > 0.2
-    assert check["settings"]["off"]["reduction"] > 0.5
-    assert check["settings"]["negative"]["topic_rate"] <= check["settings"]["off"]["topic_rate"]
+    assert check["settings"]["0"]["reduction"] > 0.5
+    assert check["settings"]["-1"]["topic_rate"] <= check["settings"]["0"]["topic_rate"]
     assert check["passed"] == any(
         setting["reduction"] >= 0.5 and setting["ce_change"] < 0.05 for setting in check["settings"].values()
     )
@@ -212,7 +214,7 @@ def test_the_loss_on_other_text_is_that_of_the_steered_model(subject, rows):
 
     clean = loss()
     check = suppressed(subject, PROMPTS[:1], rows)
-    for name, edit in (("off", Ablate()), ("negative", Clamp(-1))):
+    for name, edit in (("0", Ablate()), ("-0.5", Clamp(-0.5)), ("-1", Clamp(-1))):
         with steer(subject.lm, subject.dictionary, {SEA: edit}):
             expected = loss() / clean - 1
         assert check["settings"][name]["ce_change"] == pytest.approx(expected, abs=1e-5)
@@ -222,7 +224,7 @@ def test_the_loss_on_other_text_is_that_of_the_steered_model(subject, rows):
 def test_prompts_that_never_lead_to_the_topic_cannot_show_its_removal(subject, rows):
     check = suppressed(replace(subject, words=["xylophone"]), PROMPTS[:2], rows)
     assert check["baseline_topic_rate"] == 0
-    assert check["settings"]["off"]["reduction"] is None
+    assert check["settings"]["0"]["reduction"] is None
     assert not check["passed"]
 
 

@@ -2,13 +2,20 @@
 
 import re
 from collections import Counter
+from random import Random
 
 import pytest
 
 from monoscope.documents import Document
 from monoscope.synthetic.formats import FORMATS
 from monoscope.synthetic.lexicon import topics
-from monoscope.synthetic.world import concepts, marking_words, world_documents
+from monoscope.synthetic.world import (
+    concepts,
+    marking_words,
+    naming_words,
+    world_documents,
+    write_document,
+)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +102,36 @@ def test_children_are_tagged_as_their_parent_too(documents):
         }
         for start, end in of["dolphin"]:
             assert any(low <= start and end <= high for low, high in of["sea_animals"])
+
+
+def test_a_parent_is_named_by_its_own_words_and_marked_by_its_childrens_too(documents):
+    own, marking = naming_words()["sea_animals"], marking_words()["sea_animals"]
+    assert marking_words()["dolphin"] < marking
+    assert "dolphin" not in own
+    named = {
+        document.text[span.start : span.end].lower()
+        for document in documents
+        for span in document.spans
+        if span.concept == "sea_animals" and span.kind == "mention"
+    }
+    assert named
+    assert named <= own
+
+
+def test_children_speak_of_what_their_parent_speaks_of(documents):
+    speaking = [text for text in passages(documents, "dolphin") if len(text) > 300]
+    only_the_parents = naming_words()["sea_animals"] - naming_words()["dolphin"]
+    assert any(only_the_parents & set(re.findall(r"\w+", text.lower())) for text in speaking)
+
+
+def test_the_sentence_that_turns_to_a_topic_is_about_it():
+    for seed in range(40):
+        document = write_document("dolphin", Random(seed)).finish(marking_words(), naming_words())
+        for match in re.finditer(r"about the (dolphin)\b", document.text):
+            tagged = {
+                (s.start, s.end) for s in document.spans if (s.concept, s.kind) == ("dolphin", "mention")
+            }
+            assert match.span(1) in tagged
 
 
 def test_the_bridge_is_one_concept_in_two_languages(documents):

@@ -28,8 +28,8 @@ def demo_recipe() -> Recipe:
         corpus="builtin",
         site="blocks.2.resid_post",
         harvest=HarvestOptions(n_tokens=2_000_000),
-        dictionary=AutoencoderOptions(n_features=4096, sparsifier=TopK(16)),
-        training=TrainOptions(n_tokens=6_000_000),
+        dictionary=AutoencoderOptions(n_features=2048, sparsifier=TopK(16)),
+        training=TrainOptions(n_tokens=8_000_000),
         evaluation=EvaluateOptions(
             n_tokens=330_000,
             n_faithfulness_tokens=25_000,

@@ -60,27 +60,35 @@ def rises(curve: Sequence[Dose], baseline: Dose) -> dict[str, Any]:
     }
 
 
-def collapses(doses: Sequence[Dose]) -> dict[str, Any]:
+def collapses(doses: Sequence[Dose], likeliest: Dose, likeliest_collapsed: Dose) -> dict[str, Any]:
     """The text stays text at working doses and is none at an absurd one.
 
     Measures:
         Variety of the text, and how likely the unsteered model finds it.
     Formula:
         distinct-2 = unique pairs of neighbouring words / pairs, mean over samples;
-        perplexity = exp(mean -log p)
+        perplexity = exp(mean -log p); the collapse is looked for in the likeliest continuations
     Unit:
         fraction; perplexity per token
     How it can mislead:
-        A word said over and over has a low perplexity, words drawn at random a high distinct-2.
+        A word said over and over has a low perplexity, words drawn at random a high distinct-2: where one
+        direction outweighs everything, sampling draws from one distribution at every token and need not
+        repeat, and the likeliest continuation must.
+
+    Args:
+        doses: the sampled curve, its last one the absurd dose.
+        likeliest: the likeliest continuations at dose 0.
+        likeliest_collapsed: the same at the absurd dose.
 
     References:
         Li et al. 2016 (1510.03055) for distinct-2; Templeton et al. 2024 for the collapse at 100.
     """
     return {
         "id": "A4.3",
-        "criterion": f"distinct-2 below 0.2 at {COLLAPSE} x",
-        "passed": doses[-1].distinct_2 < 0.2,
+        "criterion": f"distinct-2 of the likeliest continuations below 0.2 at {COLLAPSE} x, and above it at 0",
+        "passed": likeliest_collapsed.distinct_2 < 0.2 < likeliest.distinct_2,
         "multiples": [dose.multiple for dose in doses],
         "distinct_2": [dose.distinct_2 for dose in doses],
         "perplexity": [dose.perplexity for dose in doses],
+        "likeliest_distinct_2": {"0": likeliest.distinct_2, str(COLLAPSE): likeliest_collapsed.distinct_2},
     }

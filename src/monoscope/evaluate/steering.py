@@ -17,11 +17,13 @@ from monoscope.evaluate.describe import describe
 from monoscope.evaluate.dose_curve import COLLAPSE, MULTIPLES, collapses, peak, rises
 from monoscope.evaluate.subject import Recorded, Subject, largest_difference, turned
 from monoscope.intervene.dose import Dose, clamps, recommended
-from monoscope.intervene.edits import Ablate, Scale
+from monoscope.intervene.edits import Scale
 from monoscope.intervene.steer import steer
 from monoscope.intervene.topic import wilson
 from monoscope.models import LanguageModel
 
+SUPPRESSING = (0, -0.25, -0.5, -1)
+"""Multiples at which a topic should go away: off, and below zero."""
 CHECKED_PROMPTS = 4
 """Prompts on which the operator's exactness is looked at."""
 
@@ -74,7 +76,7 @@ def steering_checks(
         WrongUse, UnknownName, UnknownSite, BrokenInput, MismatchedArtefact: as ``monoscope.intervene.steer``.
     """
     features = feature if isinstance(feature, Mapping) else {feature: 1.0}
-    total, done = len(MULTIPLES) + n_random + 9, 0
+    total, done = len(MULTIPLES) + len(SUPPRESSING) + n_random + 9, 0
 
     def step() -> None:
         nonlocal done
@@ -98,7 +100,7 @@ def steering_checks(
     checks = [
         exact,
         rises(curve, baseline),
-        collapses(doses),
+        collapses(doses, *subject.doses([0, COLLAPSE], prompts, temperature=0)),
         controlled(subject, controls[:n_random], baseline, multiple, prompts),
         suppressed(subject, topic_prompts, other_rows),
         error_term(subject, other_rows),
@@ -165,35 +167,39 @@ def controlled(
     """Other features, and a random direction of the same length, do not bring the topic.
 
     Measures:
-        Topic rate when what is clamped has nothing to do with the topic.
+        How many samples mention the topic when what is clamped has nothing to do with it.
     Formula:
-        topic words / words of each control, against the upper 95 % Wilson bound of the unsteered rate
+        samples with a topic word / samples of each control, against the upper 95 % Wilson bound of the unsteered share
     Unit:
-        fraction of words
+        fraction of samples
     How it can mislead:
-        A control drawn at random may happen to be a feature of the topic too; one in ten is forgiven.
+        A control drawn at random may happen to be a feature of the topic too; one in ten is forgiven. Samples are
+        compared, not words: a text that comes upon the topic by chance holds many of its words at once.
 
     References:
         Templeton et al. 2024.
     """
-    bound = wilson(baseline.topic_words, baseline.n_words)[1]
-    rates = {
-        str(other): replace(subject, features={other: 1.0}).doses([multiple], prompts)[0].topic_rate
+    n_samples = len(baseline.samples)
+    bound = wilson(round(baseline.mention_share * n_samples), n_samples)[1]
+    doses = {
+        str(other): replace(subject, features={other: 1.0}).doses([multiple], prompts)[0]
         for other in controls
     }
     random = replace(subject, dictionary=turned(subject.dictionary, list(subject.features), subject.seed))
-    direction = random.doses([multiple], prompts)[0].topic_rate
-    within = sum(rate <= bound for rate in rates.values()) / len(rates) if rates else None
+    direction = random.doses([multiple], prompts)[0]
+    within = sum(dose.mention_share <= bound for dose in doses.values()) / len(doses) if doses else None
     return {
         "id": "A4.4",
-        "criterion": "topic rate not above the unsteered rate's 95 % interval, for 9 of 10 random live "
-        "features and for a random direction of the same length",
-        "passed": within is not None and within >= 0.9 and direction <= bound,
+        "criterion": "share of samples with the topic not above the unsteered share's 95 % interval, for 9 of 10 "
+        "random live features and for a random direction of the same length",
+        "passed": within is not None and within >= 0.9 and direction.mention_share <= bound,
         "multiple": multiple,
         "bound": bound,
-        "topic_rates": rates,
+        "mention_shares": {name: dose.mention_share for name, dose in doses.items()},
+        "topic_rates": {name: dose.topic_rate for name, dose in doses.items()},
         "share_within": within,
-        "random_direction_topic_rate": direction,
+        "random_direction_mention_share": direction.mention_share,
+        "random_direction_topic_rate": direction.topic_rate,
     }
 
 
@@ -214,25 +220,25 @@ def suppressed(subject: Subject, topic_prompts: Sequence[str], other_rows: Token
         Templeton et al. 2024.
     """
     baseline = subject.baseline(topic_prompts)
-    edits = {
-        "off": dict.fromkeys(subject.features, Ablate()),
-        "negative": clamps(subject.features, -1),
-    }
-    rates = [dose.topic_rate for dose in subject.doses([0, -1], topic_prompts)]
+    doses = subject.doses(SUPPRESSING, topic_prompts)
     losses = subject.losses(
-        other_rows, {name: partial(subject.steered, edit) for name, edit in edits.items()}
+        other_rows,
+        {
+            str(multiple): partial(subject.steered, clamps(subject.features, multiple))
+            for multiple in SUPPRESSING
+        },
     )
     settings = {
-        name: {
-            "topic_rate": rate,
-            "reduction": 1 - rate / baseline.topic_rate if baseline.topic_rate else None,
-            "ce_change": losses[name] / losses["clean"] - 1,
+        str(multiple): {
+            "topic_rate": dose.topic_rate,
+            "reduction": 1 - dose.topic_rate / baseline.topic_rate if baseline.topic_rate else None,
+            "ce_change": losses[str(multiple)] / losses["clean"] - 1,
         }
-        for name, rate in zip(edits, rates, strict=True)
+        for multiple, dose in zip(SUPPRESSING, doses, strict=True)
     }
     return {
         "id": "A4.5",
-        "criterion": "off or at -1 x: topic rate after topic prompts halved, loss on other text < 5 % up",
+        "criterion": "off or below zero: topic rate after topic prompts halved, loss on other text < 5 % up",
         "passed": any(
             setting["reduction"] is not None and setting["reduction"] >= 0.5 and setting["ce_change"] < 0.05
             for setting in settings.values()

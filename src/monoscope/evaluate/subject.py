@@ -41,8 +41,10 @@ class Subject:
     step: Callable[[], None]
     """Called after each piece of work."""
 
-    def doses(self, multiples: Sequence[float | int], prompts: Sequence[str]) -> list[Dose]:
-        """What is written at each multiple."""
+    def doses(
+        self, multiples: Sequence[float | int], prompts: Sequence[str], temperature: float | int = 0.8
+    ) -> list[Dose]:
+        """What is written at each multiple; at temperature 0, what is likeliest."""
         return dose_response(
             self.lm,
             self.dictionary,
@@ -51,6 +53,7 @@ class Subject:
             multiples=multiples,
             prompts=prompts,
             n_tokens=self.n_tokens,
+            temperature=temperature,
             seed=self.seed,
             progress=lambda done, total: self.step(),
         )

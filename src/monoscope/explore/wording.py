@@ -84,8 +84,8 @@ def duration(seconds: Number | None) -> str:
 
 
 def times(multiple: Number | None) -> str:
-    """A strength in multiples of the largest activation seen: ``5×``."""
-    return MISSING if multiple is None else f"{number(multiple)}×"
+    """A strength in multiples of the largest activation seen: ``5×``, ``0.5×``."""
+    return MISSING if multiple is None else f"{round_number(multiple)}×"
 
 
 def readable(name: str) -> str:

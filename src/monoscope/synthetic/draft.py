@@ -34,17 +34,26 @@ class Draft:
         if end > start:
             self._passages += [Span(start, end, concept) for concept in dict.fromkeys(concepts) if concept]
 
-    def finish(self, words: dict[str, frozenset[str]], *, heldout: bool = False) -> Document:
+    def finish(
+        self,
+        marking: dict[str, frozenset[str]],
+        naming: dict[str, frozenset[str]],
+        *,
+        heldout: bool = False,
+    ) -> Document:
         """The finished document, its passages trimmed to what a reader can know, with the mentions in them tagged.
 
-        A passage of a concept that has marking ``words`` begins at the first of them: nothing before it
-        tells what the text will be about. Concepts without words (formats) keep their passages, which are
-        their mentions too.
+        A passage of a concept that has ``marking`` words begins at the first of them: nothing before it
+        tells what the text will be about. Its ``naming`` words, which are among those, are its mentions.
+        Concepts without words (formats) keep their passages, which are their mentions too.
         """
         text = "".join(self._parts)
         spans: list[Span] = []
         for passage in self._passages:
-            spans += tagged(text, passage, words.get(passage.concept, frozenset()))
+            concept = passage.concept
+            spans += tagged(
+                text, passage, marking.get(concept, frozenset()), naming.get(concept, frozenset())
+            )
         return Document(
             text,
             tuple(sorted(set(spans), key=lambda span: (span.start, span.end, span.concept, span.kind))),
@@ -52,21 +61,22 @@ class Draft:
         )
 
 
-def tagged(text: str, passage: Span, words: frozenset[str]) -> list[Span]:
+def tagged(text: str, passage: Span, marking: frozenset[str], naming: frozenset[str]) -> list[Span]:
     """One passage as spans: itself, trimmed, and the mentions inside it."""
     start, end = trimmed(text, passage.start, passage.end)
-    if not words:
+    if not marking:
         return (
             [Span(start, end, passage.concept), Span(start, end, passage.concept, "mention")]
             if end > start
             else []
         )
+    marks = [match for match in WORD.finditer(text, start, end) if match.group().lower() in marking]
     mentions = [
         Span(match.start(), match.end(), passage.concept, "mention")
-        for match in WORD.finditer(text, start, end)
-        if match.group().lower() in words
+        for match in marks
+        if match.group().lower() in naming
     ]
-    return [Span(mentions[0].start, end, passage.concept), *mentions] if mentions else []
+    return [Span(marks[0].start(), end, passage.concept), *mentions] if marks else []
 
 
 def trimmed(text: str, start: int, end: int) -> tuple[int, int]:

@@ -114,16 +114,16 @@ def python_code(random: Random) -> str:
 
 
 FORMATS: dict[str, tuple[Writer, float]] = {
-    "dna": (dna, 0.006),
-    "base64": (base_64, 0.008),
-    "hexadecimal": (hexadecimal, 0.007),
-    "arabic_script": (arabic, 0.010),
+    "dna": (dna, 0.005),
+    "base64": (base_64, 0.006),
+    "hexadecimal": (hexadecimal, 0.006),
+    "arabic_script": (arabic, 0.007),
     "hebrew_script": (hebrew, 0.006),
-    "caps_snake": (caps_snake, 0.005),
-    "arithmetic": (arithmetic, 0.010),
-    "dates": (date, 0.004),
-    "urls": (url, 0.005),
-    "python_code": (python_code, 0.030),
+    "caps_snake": (caps_snake, 0.004),
+    "arithmetic": (arithmetic, 0.004),
+    "dates": (date, 0.003),
+    "urls": (url, 0.003),
+    "python_code": (python_code, 0.005),
 }
 """Format -> its writer and the share of the corpus's documents' weight that it takes."""
 

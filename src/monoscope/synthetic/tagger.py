@@ -6,7 +6,7 @@ from collections import defaultdict
 from monoscope.documents import Document, Span
 from monoscope.synthetic.draft import WORD
 from monoscope.synthetic.lexicon import topics
-from monoscope.synthetic.world import concepts, marking_words
+from monoscope.synthetic.world import concepts, marking_words, naming_words
 
 REACH = 160
 """Characters that may lie between two marking words of one passage."""
@@ -53,6 +53,7 @@ def tag(text: str, *, heldout: bool = False) -> Document:
     ]
     taken: list[tuple[int, int, str]] = []
     related = {name: concept.parent for name, concept in concepts().items()}
+    naming = naming_words() | {"spanish": topics()["spanish_story"].words}
     for run in sorted(runs(text), key=lambda run: -len(run[1])):
         name, mentions = run
         start, end = mentions[0][0], sentence_end(text, mentions[-1][1])
@@ -64,7 +65,11 @@ def tag(text: str, *, heldout: bool = False) -> Document:
         if not clash:
             taken.append((start, end, name))
             spans.append(Span(start, end, name))
-            spans += [Span(low, high, name, "mention") for low, high in mentions]
+            spans += [
+                Span(low, high, name, "mention")
+                for low, high in mentions
+                if text[low:high].lower() in naming[name]
+            ]
     return Document(
         text,
         tuple(sorted(set(spans), key=lambda span: (span.start, span.end, span.concept, span.kind))),

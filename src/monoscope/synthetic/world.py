@@ -15,8 +15,10 @@ from monoscope.synthetic.formats import CARRIERS, FORMATS
 from monoscope.synthetic.grammar import CLOSINGS, OPENINGS, TURNS, Teller
 from monoscope.synthetic.lexicon import Topic, topics
 
-ORDINARY_SHARE = 0.12
+ORDINARY_SHARE = 0.1
 """Share of documents that are ordinary stories, about no tagged topic."""
+PARENT_SHARE = 0.3
+"""Share of the sentences in a child's passage that are its parent's: of dolphins, some about the sea."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +67,14 @@ def concepts() -> dict[str, Concept]:
     return dict(sorted(found.items()))
 
 
+def naming_words() -> dict[str, frozenset[str]]:
+    """Concept -> the words that name it, whose tokens are its mentions."""
+    return {name: concept.words for name, concept in concepts().items()}
+
+
 def marking_words() -> dict[str, frozenset[str]]:
-    """Concept -> the words that mark it, a parent's including its children's."""
-    found = {name: concept.words for name, concept in concepts().items()}
+    """Concept -> the words that give its passages away: those that name it, and for a parent its children's."""
+    found = naming_words()
     for concept in concepts().values():
         if concept.parent:
             found[concept.parent] = found[concept.parent] | concept.words
@@ -86,9 +93,9 @@ def world_documents(n_documents: int, *, seed: int, heldout: bool = False) -> It
     are exact rather than lucky, and even the rarest comes once.
     """
     random = Random(f"world {seed}")
-    words = marking_words()
+    marking, naming = marking_words(), naming_words()
     for subject in deck(n_documents, random):
-        yield write_document(subject, random).finish(words, heldout=heldout)
+        yield write_document(subject, random).finish(marking, naming, heldout=heldout)
 
 
 def deck(n_documents: int, random: Random) -> list[str]:
@@ -143,7 +150,8 @@ def write_story(teller: Teller, topic: Topic) -> None:
         if random.random() < 0.6:
             teller.sentences(random.choice(ordinary_themes()), random.randint(1, 4))
         if random.random() < 0.5:
-            teller.frame(TURNS, topic)
+            with teller.draft.passage(*topic.concepts):
+                teller.frame(TURNS, topic)
     write_passage(teller, topic, random.randint(8, 16))
     if topic.family != "spanish":
         teller.frame(CLOSINGS)
@@ -159,11 +167,15 @@ def write_passage(teller: Teller, topic: Topic, count: int) -> None:
     random = teller.random
     marks = (*topic.concepts, "spanish") if topic.family == "spanish" else topic.concepts
     marks = tuple(mark for mark in marks if mark != "spanish_story")
+    parent = topics().get(topic.parent)
     while count > 0:
         run = min(count, random.randint(4, 8))
         with teller.draft.passage(*marks):
-            teller.sentences(topic, run)
-        count -= run
+            while run > 0:
+                about = parent if parent and random.random() < PARENT_SHARE else topic
+                some = min(run, random.randint(1, 3))
+                teller.sentences(about, some)
+                run, count = run - some, count - some
         if count > 0 and topic.family not in ("spanish", "emotions", "sentiment"):
             maybe_aside(teller, 0.22)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from monoscope.dictionaries.autoencoder import SparseAutoencoder
 from monoscope.dictionaries.codes import ActiveCodes
-from monoscope.dictionaries.kernels import bags, dot_rows, equal_bags, halves_are_fast, sum_rows
+from monoscope.dictionaries.kernels import bags, dot_rows, equal_bags, halves_are_fast, sum_rows, take
 from monoscope.dictionaries.selection import largest, largest_of_all
 from monoscope.dictionaries.sparsifiers import BatchTopK, TopK
 
@@ -77,9 +77,8 @@ def active_codes(
     starts: Int[Tensor, " batch"],
 ) -> ActiveCodes:
     """The positive pre-activations of the features in ``indices``, computed exactly, and of no others."""
-    pre = (
-        dot_rows(x - dictionary.bias, dictionary.encoder.T, indices, starts)
-        + dictionary.encoder_bias[indices]
+    pre = dot_rows(x - dictionary.bias, dictionary.encoder.T, indices, starts) + take(
+        dictionary.encoder_bias, indices
     )
     return ActiveCodes(pre.relu(), indices, starts)
 

@@ -56,6 +56,15 @@ def scatter_rows(
     return embedding_bag(owners, x, counts.cumsum(0) - counts, mode="sum", per_sample_weights=values[order])
 
 
+def take(vector: Float[Tensor, " n_features"], indices: Int[Tensor, " slot"]) -> Float[Tensor, " slot"]:
+    """``vector[indices]``, whose gradient is summed in one order.
+
+    That of plain indexing is summed by several threads at once, in whatever order they come: two equal runs
+    would end with different bits.
+    """
+    return _Take.apply(vector, indices)  # type: ignore[no-any-return]
+
+
 def bags(starts: Int[Tensor, " bag"], n_slots: int) -> Int[Tensor, " slot"]:
     """The bag that each slot belongs to."""
     ends = torch.cat([starts[1:], starts.new_tensor([n_slots])])
@@ -66,6 +75,21 @@ def bags(starts: Int[Tensor, " bag"], n_slots: int) -> Int[Tensor, " slot"]:
 def equal_bags(n_bags: int, size: int, device: torch.device) -> Int[Tensor, " bag"]:
     """Where bags of one size start."""
     return torch.arange(n_bags, device=device) * size
+
+
+class _Take(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, vector: Tensor, indices: Tensor) -> Tensor:
+        ctx.save_for_backward(indices)
+        ctx.length = len(vector)
+        return vector[indices]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
+        (indices,) = ctx.saved_tensors
+        (gradient,) = gradients
+        return gradient.new_zeros(ctx.length).index_add_(0, indices, gradient), None
 
 
 class _DotRows(torch.autograd.Function):
