@@ -11,6 +11,9 @@ import pytest
 
 from monoscope import cli
 from monoscope.cli import COMMANDS, main
+from monoscope.commands.arguments import parse
+from monoscope.commands.demo import DemoOptions
+from monoscope.errors import WrongUse
 
 
 @pytest.fixture(autouse=True)
@@ -236,3 +239,13 @@ def test_every_command_exists() -> None:
         for name in (command.name, f"{command.name}_text", command.options):
             assert hasattr(module, name), (command.module, name)
     assert cli.main.__doc__
+
+
+def test_a_hint_names_only_what_is_taken() -> None:
+
+    with pytest.raises(WrongUse) as caught:
+        parse("monoscope demo", DemoOptions, ["--open"])
+    assert "--no-open" in caught.value.hint
+    assert "--open," not in caught.value.hint
+    options, _ = parse("monoscope demo", DemoOptions, ["--no-open"])
+    assert not options.open

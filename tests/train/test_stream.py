@@ -46,7 +46,7 @@ class TwoSites:
         return TensorStream(X if site == "a" else -X)
 
     def statistics(self, site: str) -> None:
-        raise NotImplementedError(site)
+        raise AssertionError(f"a stream needs no statistics, and those of {site} were asked for")
 
 
 def test_a_store_of_several_sites_needs_a_name() -> None:

@@ -96,7 +96,7 @@ def _option_names(cls: Any, prefix: str = "") -> list[str]:
             names += _option_names(hint, inner)
         else:
             name = f"{prefix}{entry.name}".replace("_", "-")
-            names += [f"--{name}", f"--no-{name}"] if hint is bool else [f"--{name}"]
+            names += [f"--no-{name}"] if hint is bool and entry.default is True else [f"--{name}"]
     return names
 
 

@@ -9,6 +9,7 @@ from monoscope.commands.progress import Advance
 from monoscope.dictionaries import SparseAutoencoder
 from monoscope.features import FeatureIndex, FeatureRecord, SearchResult
 from monoscope.intervene import Dose, dose_response, rank_by_effect, recommended, story_beginnings, undosed
+from monoscope.intervene.dose import Effect
 from monoscope.intervene.topic import text_words
 from monoscope.models import LanguageModel
 from monoscope.synthetic.world import marking_words
@@ -74,18 +75,7 @@ def showcase(
         done += 1
         advance(done, work)
 
-    effects = rank_by_effect(
-        lm,
-        dictionary,
-        [each.feature for each in found],
-        words,
-        prompts[:16],
-        multiples=TRIED,
-        seed=options.seed,
-        progress=step,
-    )
-    fits = {each.feature: each.score for each in found}
-    effects.sort(key=lambda effect: -effect.score * fits[effect.feature])
+    effects = best_first(lm, dictionary, found, words, prompts[:16], options.seed, step)
     feature = effects[0].feature
     drawn: dict[str, Any] = {
         "words": words, "prompts": prompts, "n_tokens": n_tokens, "seed": options.seed
@@ -121,6 +111,30 @@ def showcase(
         "controls": {"multiple": shown.multiple, "topic_rates": rates},
         "seed": options.seed,
     }
+
+
+def best_first(
+    lm: LanguageModel,
+    dictionary: SparseAutoencoder,
+    found: Sequence[SearchResult],
+    words: Sequence[str],
+    prompts: Sequence[str],
+    seed: int,
+    step: Advance,
+) -> list[Effect]:
+    """Each candidate tried out, by its effect times its search score."""
+    effects = rank_by_effect(
+        lm,
+        dictionary,
+        [each.feature for each in found],
+        words,
+        prompts,
+        multiples=TRIED,
+        seed=seed,
+        progress=step,
+    )
+    fits = {each.feature: each.score for each in found}
+    return sorted(effects, key=lambda effect: -effect.score * fits[effect.feature])
 
 
 def find(
