@@ -40,10 +40,8 @@ class Penalty(Protocol):
 
     name: ClassVar[str]
 
-    @property
-    def weight(self) -> float:
-        """The price, against the summed squared error; a controller of L0 turns it."""
-        ...
+    weight: float
+    """The price, against the summed squared error; a controller of L0 turns it."""
 
     def __call__(self, seen: Seen) -> Float[Tensor, ""]:
         """The price at weight 1: a mean over activations."""

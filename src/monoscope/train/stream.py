@@ -161,7 +161,7 @@ def permutation(n: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(n, generator=torch.Generator().manual_seed(mixed))
 
 
-def stream_of(source: Stream | Store, site: str) -> tuple[Stream, str]:
+def stream_of(source: Stream | PairStream | Store, site: str) -> tuple[Stream | PairStream, str]:
     """The stream of ``site``, and the site's name; a store of one site needs no name.
 
     Raises:
