@@ -29,7 +29,11 @@ import torch
 from peer_adapters import ADAPTERS, NoSuchVariant, Trained
 from torch import Tensor
 
-VARIANTS = ("topk", "batchtopk", "relu", "jumprelu", "gated", "matryoshka")
+VARIANTS = (
+    "topk", "multi_topk", "batchtopk", "matryoshka", "relu", "april", "p_anneal", "jumprelu", "tanh", "gated"
+)  # fmt: skip
+"""``relu`` has directions of norm 1, ``april`` of any norm; ``p_anneal`` prices powers of activity; ``jumprelu`` prices
+the number of active features and ``tanh`` is Anthropic's of January 2025."""
 HELD_OUT = 8192
 """Rows at the end of the file that are kept from training, or a tenth of it where that is less."""
 WARM_UP = 5
@@ -115,21 +119,25 @@ def evaluated(trained: Trained, activations: Activations, k: int) -> dict[str, f
     """FVU, L0 and the share of features that are never active, on the rows held out.
 
     ``difference`` is the squared distance between the peer's reconstruction and that of the written weights,
-    over the variance: it is near 0 where the file says what the peer learnt.
+    over the variance: it is near 0 where the file says what the peer learnt. ``own_fvu`` is that of the peer's
+    own reconstruction.
     """
     total = torch.cat(list(activations.held())).double()
     variance = float((total - total.mean(0)).square().sum())
-    missed = apart = active = 0.0
+    missed = missed_own = apart = active = 0.0
     alive = torch.zeros(len(trained.tensors["decoder"]), dtype=torch.bool)
     for x in activations.held():
         codes = codes_of(trained, x, k)
         x_hat = codes @ trained.tensors["decoder"] + trained.tensors["bias"]
         missed += float((x - x_hat).double().square().sum())
-        apart += float((x_hat - trained.reconstruct(x)).double().square().sum())
+        own = trained.reconstruct(x)
+        missed_own += float((x - own).double().square().sum())
+        apart += float((x_hat - own).double().square().sum())
         active += float((codes > 0).sum())
         alive |= (codes > 0).any(0)
     return {
         "fvu": missed / variance,
+        "own_fvu": missed_own / variance,
         "l0": active / len(total),
         "dead_share": 1 - float(alive.float().mean()),
         "difference": apart / variance,
@@ -162,7 +170,14 @@ def arguments_of(adapters: dict[str, Callable[..., Trained]], told: list[str] | 
     parser.add_argument("--variant", choices=VARIANTS, default="topk")
     parser.add_argument("--features", type=int, required=True)
     parser.add_argument(
-        "--k", type=int, default=32, help="of topk, batchtopk, matryoshka; a target of jumprelu"
+        "--k",
+        type=int,
+        default=32,
+        help="of topk, batchtopk, matryoshka; a target of other variants where there is one",
+    )
+    parser.add_argument("--coefficient", type=float, help="price of activity; by default the peer's")
+    parser.add_argument(
+        "--learning-rate", type=float, help="peak of the common setting; by default the peer's own setting"
     )
     parser.add_argument("--batch", type=int, default=2048)
     parser.add_argument("--tokens", type=int, required=True)

@@ -19,16 +19,20 @@ from argparse import Namespace
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import peer_train
 import torch
 from encoder_product import encoder_product
 from hardware import row, write
-from peer_adapters import NoSuchVariant, Trained
+from peer_adapters import SHARES, NoSuchVariant, Trained
 from peer_environments import ENVIRONMENTS, PEERS, NotInstalled, environment
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from monoscope.dictionaries import AutoencoderOptions
+    from monoscope.train import TrainOptions
 
 SIZES = ((512, 8192, 2048, 32), (768, 24_576, 2048, 32))
 """Width, features, batch and k."""
@@ -90,20 +94,57 @@ class HandedOut:
 
 
 def ours(asked: Namespace, batches: peer_train.Batches) -> Trained:
-    """``monoscope.train.train``, with our defaults."""
-    from monoscope.dictionaries import AutoencoderOptions, ReLU, TopK
-    from monoscope.train import TrainOptions, train
+    """``monoscope.train.train``, with our defaults; of every variant with a price, ``k`` is the target of L0."""
+    from monoscope.train import train
 
-    if asked.variant not in ("topk", "relu"):
-        raise NoSuchVariant(f"monoscope trains no {asked.variant} dictionary")
     asked.dtype = "bfloat16 where that is fast"
-    options = AutoencoderOptions(
-        n_features=asked.features, sparsifier=TopK(asked.k) if asked.variant == "topk" else ReLU()
-    )
-    training = TrainOptions(n_tokens=asked.tokens, batch=asked.batch, seed=asked.seed, **asked.options)
+    if asked.coefficient is not None:
+        raise SystemExit("monoscope turns the price of activity by itself: give --k")
+    options, training = composed(asked)
     own = train(HandedOut(asked, batches), options, training)
     tensors = {name: getattr(own, name) for name in ("encoder", "encoder_bias", "decoder", "bias")}
-    return Trained(version("monoscope"), asked.variant, tensors, True, own)
+    activation = options.sparsifier.name
+    if activation == "batch_topk":
+        activation, tensors["thresholds"] = "jumprelu", own.own["threshold"].expand(asked.features)
+    elif activation == "jumprelu":
+        tensors["thresholds"] = own.own["log_threshold"].exp()
+    elif activation == "gated":
+        tensors |= {"encoder_bias": own.own["gate_bias"], "magnitude_bias": own.own["magnitude_bias"]}
+        tensors["magnitude_scale"] = own.own["log_scale"].exp()
+    return Trained(version("monoscope"), activation, tensors, True, own)
+
+
+def composed(asked: Namespace) -> tuple["AutoencoderOptions", "TrainOptions"]:
+    """Our options for each variant: a sparsifier, an objective, and whether directions keep norm 1."""
+    from monoscope.dictionaries import AutoencoderOptions, BatchTopK, Gated, JumpReLU, ReLU, TopK
+    from monoscope.train import Objective, Power, Tanh, TrainOptions
+
+    k, priced = asked.k, Objective(target_l0=asked.k)
+    widths = tuple(sum(SHARES[: level + 1]) for level in range(len(SHARES)))
+    variants = {
+        "topk": (TopK(k), Objective()),
+        "multi_topk": (TopK(k), Objective(also_k=4)),
+        "batchtopk": (BatchTopK(k), Objective()),
+        "matryoshka": (BatchTopK(k), Objective(matryoshka=widths)),
+        "relu": (ReLU(), priced),
+        "april": (ReLU(), priced),
+        "p_anneal": (ReLU(), Objective(penalty=Power(), target_l0=k)),
+        "jumprelu": (JumpReLU(), priced),
+        "tanh": (
+            JumpReLU(width=2.0, initial=0.1, through_values=True),
+            Objective(penalty=Tanh(), target_l0=k),
+        ),
+        "gated": (Gated(), priced),
+    }
+    if asked.variant not in variants:
+        raise NoSuchVariant(f"monoscope trains no {asked.variant} dictionary")
+    sparsifier, objective = variants[asked.variant]
+    settings: dict[str, Any] = {"n_tokens": asked.tokens, "batch": asked.batch, "seed": asked.seed}
+    settings |= {"objective": objective, "unit_norm": asked.variant != "april"}
+    settings["learning_rate"] = asked.learning_rate
+    return AutoencoderOptions(n_features=asked.features, sparsifier=sparsifier), TrainOptions(
+        **settings | asked.options
+    )
 
 
 def contest(

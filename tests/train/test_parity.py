@@ -19,7 +19,7 @@ from monoscope.dictionaries import (
 from monoscope.dictionaries.codes import ActiveCodes
 from monoscope.train import L0, L1, Gate, Objective, Power, Tanh, coding
 from monoscope.train.coding import blocks, coding_of
-from monoscope.train.constraints import normalise_directions, remove_radial_gradient, share_gradient, tie
+from monoscope.train.constraints import share_gradient, tie
 from monoscope.train.objectives import losses
 from monoscope.train.penalties import Seen, check_penalty
 
@@ -167,7 +167,7 @@ def test_selecting_in_blocks_selects_the_same(
     dictionary = made(sparsifier)
     whole = coding_of(dictionary, X).codes
     monkeypatch.setattr(coding, "ENTRIES", N_FEATURES * 7)
-    assert len(list(blocks(dictionary, X))) == 10
+    assert len(list(blocks(dictionary, X, None))) == 10
     assert torch.equal(coding_of(dictionary, X).codes.dense(N_FEATURES), whole.dense(N_FEATURES))
 
 
@@ -191,23 +191,6 @@ def test_multi_topk_keeps_the_largest_for_the_dictionary() -> None:
 def test_matryoshka_prefixes_are_prefixes() -> None:
     assert Objective(matryoshka=(0.25, 1)).prefixes(96) == (24, 96)
     assert all(a < b for a, b in pairwise(Objective(matryoshka=(0.1, 0.2, 1)).prefixes(96)))
-
-
-def test_gradients_along_a_row_are_removed_and_norms_restored() -> None:
-    dictionary = made(TopK(5))
-    with torch.no_grad():
-        normalise_directions(dictionary)
-    terms, _ = terms_of(dictionary, Objective(auxiliary_weight=0), X)
-    assert list(terms) == ["reconstruction"]
-    terms["reconstruction"].backward()
-    before = dictionary.decoder.grad.clone()
-    remove_radial_gradient(dictionary)
-    along = (dictionary.decoder.grad * dictionary.directions).sum(1)
-    assert along.abs().max() < 1e-5 * before.norm(dim=1).max()
-    with torch.no_grad():
-        dictionary.decoder.add_(dictionary.decoder.grad)
-    normalise_directions(dictionary)
-    assert torch.allclose(dictionary.directions.norm(dim=1), torch.ones(N_FEATURES), atol=1e-6)
 
 
 def test_tied_parameters_have_the_gradient_of_one() -> None:

@@ -61,12 +61,13 @@ def test_the_gradient_is_clipped_when_asked() -> None:
     free, clipped = begun(gradient_clip=None), begun(gradient_clip=1e-3)
     free.advance(X)
     clipped.advance(X)
+    # After one step the moments are a tenth of what was left of the gradients.
     norms = [
-        torch.stack([p.grad.norm() for p in run.dictionary.parameters()]).norm().item()
+        torch.stack([mean.norm() for mean in run.adam.means.values()]).norm().item()
         for run in (free, clipped)
     ]
-    assert norms[0] > 0.1
-    assert norms[1] == pytest.approx(1e-3, rel=1e-3)
+    assert norms[0] > 0.01
+    assert norms[1] == pytest.approx(1e-4, rel=1e-3)
 
 
 def test_a_run_told_in_tensors_goes_on_bit_for_bit() -> None:

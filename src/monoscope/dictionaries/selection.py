@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from monoscope.dictionaries.kernels import cpu
+
 HINTED = 0.8
 """Share of a hinted threshold above which candidates are looked for first."""
 
@@ -30,6 +32,19 @@ def largest(
     candidates = grouped.gather(-1, groups.unsqueeze(-2).expand(shape)).flatten(-2)
     best = candidates.topk(k, dim=-1, sorted=ordered).indices
     return (best // k) * n_groups + groups.gather(-1, best % k)
+
+
+def largest_positive(
+    pre: Float[Tensor, "rows n_features"], k: int, *, ordered: bool = False
+) -> Int[Tensor, "rows k"]:
+    """Indices of the ``k`` largest entries of each row, as far as they are positive; exact.
+
+    The rest of a row with fewer positive entries is filled with indices of other entries.
+    """
+    indices = cpu.largest_positive(pre, k) if pre.device.type == "cpu" else largest(pre, k)
+    if not ordered:
+        return indices
+    return indices.gather(-1, pre.gather(-1, indices).argsort(dim=-1, descending=True))
 
 
 def group_size(n_features: int, k: int) -> int:

@@ -11,10 +11,11 @@ from torch import Tensor
 from monoscope.dictionaries.autoencoder import SparseAutoencoder
 from monoscope.dictionaries.codes import ActiveCodes
 from monoscope.dictionaries.kernels import bags, dot_rows, equal_bags, halves_are_fast, sum_rows, take
-from monoscope.dictionaries.selection import largest, largest_of_all
+from monoscope.dictionaries.selection import largest_of_all, largest_positive
 from monoscope.dictionaries.sparsifiers import BatchTopK, TopK
+from monoscope.train.workbench import Workbench
 
-ENTRIES = 2**23
+ENTRIES = 2**24
 """Pre-activations held at a time while features are selected."""
 
 
@@ -44,28 +45,37 @@ class Coding:
         return (values > 0).sum() / batch
 
 
-def coding_of(dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], *, also: int = 1) -> Coding:
+def coding_of(
+    dictionary: SparseAutoencoder,
+    x: Float[Tensor, "batch d_in"],
+    *,
+    also: int = 1,
+    workbench: Workbench | None = None,
+) -> Coding:
     """The codes that training sees.
 
     Args:
         dictionary: the dictionary, in the units of ``x``.
         x: scaled activations.
         also: Multi-TopK: code ``also * k`` features of each activation, the ``k`` largest first.
+        workbench: collects the gradients of encoder and decoder; None: autograd gives them.
     """
     sparsifier = dictionary.options.sparsifier
     if isinstance(sparsifier, TopK):
         kept = min(sparsifier.k * also, dictionary.n_features)
-        indices = torch.cat([largest(pre, kept, ordered=also > 1) for pre in blocks(dictionary, x)])
+        indices = torch.cat(
+            [largest_positive(pre, kept, ordered=also > 1) for pre in blocks(dictionary, x, workbench)]
+        )
         starts = equal_bags(len(x), kept, x.device)
-        codes = active_codes(dictionary, x, indices.flatten(), starts)
+        codes = active_codes(dictionary, x, indices.flatten(), starts, workbench)
         return Coding(codes, None, main=min(sparsifier.k, kept) if also > 1 else None)
     if isinstance(sparsifier, BatchTopK):
         hint = float(dictionary.own["threshold"].detach()) if x.device.type == "cpu" else 0.0
         rows, indices = largest_of_all(
-            lambda: blocks(dictionary, x), sparsifier.k * len(x), dictionary.n_features, hint
+            lambda: blocks(dictionary, x, workbench), sparsifier.k * len(x), dictionary.n_features, hint
         )
         starts = torch.searchsorted(rows, torch.arange(len(x), device=x.device))
-        return Coding(active_codes(dictionary, x, indices, starts), None)
+        return Coding(active_codes(dictionary, x, indices, starts, workbench), None)
     pre = dictionary.pre_activations(x)
     return Coding(sparsifier.trained(pre, dictionary.own), pre)
 
@@ -75,26 +85,35 @@ def active_codes(
     x: Float[Tensor, "batch d_in"],
     indices: Int[Tensor, " slot"],
     starts: Int[Tensor, " batch"],
+    workbench: Workbench | None,
 ) -> ActiveCodes:
     """The positive pre-activations of the features in ``indices``, computed exactly, and of no others."""
-    pre = dot_rows(x - dictionary.bias, dictionary.encoder.T, indices, starts) + take(
-        dictionary.encoder_bias, indices
-    )
+    into = None if workbench is None else workbench.encoder
+    pre = dot_rows(x, dictionary.encoder.T, indices, starts, origin=dictionary.bias, into=into)
+    pre = pre + take(dictionary.encoder_bias, indices)
     return ActiveCodes(pre.relu(), indices, starts)
 
 
 def blocks(
-    dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"]
+    dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], workbench: Workbench | None
 ) -> Iterator[Float[Tensor, "block n_features"]]:
-    """Pre-activations of a few activations at a time, in bfloat16 where that is fast.
+    """Pre-activations of a few activations at a time, in bfloat16 where that is fast; each overwrites the last.
 
     In bfloat16 a feature within 0.4 % of the last one kept may be taken in its place. The values of what is
     taken are computed exactly after, and a finished dictionary selects in float32.
     """
-    dtype = torch.bfloat16 if halves_are_fast(x.device) else torch.float32
-    encoder, bias = dictionary.encoder.detach().to(dtype), dictionary.encoder_bias.detach().to(dtype)
-    for block in (x - dictionary.bias).detach().to(dtype).split(max(1, ENTRIES // dictionary.n_features)):
-        yield torch.addmm(bias, block, encoder)
+    workbench = workbench or Workbench()
+    n_features, device = dictionary.n_features, x.device
+    dtype = torch.bfloat16 if halves_are_fast(device) else torch.float32
+    rows = dictionary.encoder.detach().T
+    if dtype != rows.dtype:
+        rows = workbench.lend("encoder", tuple(rows.shape), dtype, device).copy_(rows)
+    bias = dictionary.encoder_bias.detach().to(dtype)
+    centred = (x - dictionary.bias).detach().to(dtype)
+    size = min(len(x), max(1, ENTRIES // n_features))
+    memory = workbench.lend("pre-activations", (size, n_features), dtype, device)
+    for block in centred.split(size):
+        yield torch.addmm(bias, block, rows.T, out=memory[: len(block)])
 
 
 def reconstructions(
@@ -102,6 +121,7 @@ def reconstructions(
     x: Float[Tensor, "batch d_in"],
     coding: Coding,
     widths: tuple[int, ...] = (),
+    workbench: Workbench | None = None,
 ) -> list[Float[Tensor, "batch d_out"]]:
     """What is written at each stage, the last one being what the dictionary writes.
 
@@ -115,7 +135,8 @@ def reconstructions(
         parts = [codes[:, low:high] @ dictionary.decoder[low:high] for low, high in pairwise(edges)]
     else:
         codes, starts, n_parts = staged(codes, coding.main, widths, dictionary.n_features)
-        sums = sum_rows(codes.values, codes.indices, starts, dictionary.decoder)
+        into = None if workbench is None else workbench.decoder
+        sums = sum_rows(codes.values, codes.indices, starts, dictionary.decoder, into=into)
         parts = list(sums.reshape(-1, n_parts, dictionary.d_out).unbind(1))
     written = dictionary.target_bias
     if dictionary.skip is not None:

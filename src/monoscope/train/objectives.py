@@ -12,10 +12,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from monoscope.dictionaries.autoencoder import SparseAutoencoder
+from monoscope.dictionaries.kernels import pick_rows
 from monoscope.dictionaries.selection import largest
 from monoscope.train.coding import Coding, reconstructions
 from monoscope.train.options import Objective
 from monoscope.train.penalties import Penalty, Seen
+from monoscope.train.workbench import Workbench
 
 
 def reconstruction(x: Float[Tensor, "batch d_out"], x_hat: Float[Tensor, "batch d_out"]) -> Float[Tensor, ""]:
@@ -29,6 +31,7 @@ def auxiliary_k(
     error: Float[Tensor, "batch d_out"],
     dead: Int[Tensor, " dead"],
     k: int,
+    workbench: Workbench | None = None,
 ) -> Float[Tensor, ""]:
     """``d_out * mean |e - e_hat|^2 / mean |e|^2``: dead features learn what is left, ``e = target - x_hat``.
 
@@ -42,11 +45,13 @@ def auxiliary_k(
     Reference: Gao et al. 2024 (2406.04093), appendix A.2.
     """
     error = error.detach()
-    pre = (x - dictionary.bias).detach() @ dictionary.encoder.T[dead].T + dictionary.encoder_bias[dead]
+    into = (None, None) if workbench is None else (workbench.encoder, workbench.decoder)
+    columns = pick_rows(dictionary.encoder.T, dead, into=into[0])
+    pre = (x - dictionary.bias).detach() @ columns.T + dictionary.encoder_bias[dead]
     if len(dead) > k:
         kept = largest(pre.detach(), k)
         pre = torch.zeros_like(pre).scatter(-1, kept, pre.gather(-1, kept))
-    left = reconstruction(error, pre.relu() @ dictionary.decoder[dead])
+    left = reconstruction(error, pre.relu() @ pick_rows(dictionary.decoder, dead, into=into[1]))
     return dictionary.d_out * left / error.square().sum(-1).mean().clamp(min=1e-12)
 
 
@@ -61,6 +66,7 @@ def losses(
     penalty: Penalty | None,
     price: float | Float[Tensor, ""],
     progress: float,
+    workbench: Workbench | None = None,
 ) -> tuple[dict[str, Float[Tensor, ""]], Float[Tensor, "batch d_out"]]:
     """The weighted terms of the loss, and what the dictionary writes.
 
@@ -74,12 +80,13 @@ def losses(
         penalty: what is charged for activity.
         price: what the penalty is multiplied with.
         progress: share of the run that is done.
+        workbench: collects the gradients of encoder and decoder; None: autograd gives them.
 
     Returns:
         ``reconstruction`` always; ``penalty``; ``auxiliary`` when some features are dead.
     """
     widths = objective.prefixes(dictionary.n_features)
-    stages = reconstructions(dictionary, x, coding, widths)
+    stages = reconstructions(dictionary, x, coding, widths, workbench)
     x_hat = stages[0 if coding.main is not None else -1]
     weights = stage_weights(objective, coding, len(stages))
     terms = {
@@ -93,7 +100,9 @@ def losses(
         terms["penalty"] = price * penalty(Seen(dictionary, target, coding.pre, coding.codes, progress))
     if objective.auxiliary_weight and len(dead):
         k = objective.auxiliary_k or max(1, dictionary.d_out // 2)
-        terms["auxiliary"] = objective.auxiliary_weight * auxiliary_k(dictionary, x, target - x_hat, dead, k)
+        terms["auxiliary"] = objective.auxiliary_weight * auxiliary_k(
+            dictionary, x, target - x_hat, dead, k, workbench
+        )
     return terms, x_hat
 
 

@@ -64,17 +64,12 @@ def resample(
 
 def forget(run: Run, features: Int[Tensor, " features"]) -> None:
     """Set Adam's moments of these features' parameters to 0."""
-    dictionary = run.dictionary
-    columns = {"encoder"}
-    for name, parameter in dictionary.named_parameters():
-        for moment in ("exp_avg", "exp_avg_sq"):
-            state = run.optimiser.state.get(parameter, {}).get(moment)
-            if state is None or state.ndim == 0:
-                continue
-            if name in columns:
-                state[:, features] = 0
-            elif len(state) == dictionary.n_features and name not in ("bias", "output_bias", "skip"):
-                state[features] = 0
+    for moments in (run.adam.means, run.adam.squares):
+        for name, moment in moments.items():
+            if name == "encoder":
+                moment[:, features] = 0
+            elif moment.ndim and name not in ("bias", "output_bias", "skip"):
+                moment[features] = 0
 
 
 def unit(rows: Float[Tensor, "row d"]) -> Float[Tensor, "row d"]:

@@ -1,6 +1,6 @@
 """The state of a training run, and the one step that moves it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,13 +13,15 @@ from monoscope.dictionaries.folding import folded, normalised
 from monoscope.dictionaries.kernels import halves_are_fast
 from monoscope.dictionaries.scaling import Scaling
 from monoscope.dictionaries.sparsifiers import BatchTopK
+from monoscope.train.adam import Adam
 from monoscope.train.coding import Coding, coding_of
-from monoscope.train.constraints import normalise_directions, remove_radial_gradient, share_gradient, tie
+from monoscope.train.constraints import share_gradient, tie
 from monoscope.train.liveness import Liveness
 from monoscope.train.objectives import losses
 from monoscope.train.options import TrainOptions
 from monoscope.train.penalties import check_penalty
 from monoscope.train.schedule import default_learning_rate, ramp, trapezium
+from monoscope.train.workbench import Workbench
 
 THRESHOLD_DECAY = 0.999
 """Of BatchTopK's running threshold, a step (Bussmann et al. 2024)."""
@@ -70,11 +72,12 @@ class Run:
     reading: Scaling
     writing: Scaling | None
     dictionary: SparseAutoencoder
-    optimiser: torch.optim.Adam
+    adam: Adam
     liveness: Liveness
     log_price: Float[Tensor, ""]
     step: int = 0
     reach: float | None = None
+    workbench: Workbench = field(default_factory=Workbench)
 
     @classmethod
     def begun(
@@ -88,16 +91,21 @@ class Run:
         check_penalty(dictionary.options.sparsifier, training.objective.penalty)
         for name, parameter in dictionary.named_parameters():
             parameter.requires_grad_(name not in dictionary.options.sparsifier.untrained)
-        moved = [
-            parameter
+        moved = {
+            name: parameter
             for name, parameter in dictionary.named_parameters()
             if parameter.requires_grad and not (training.tied and name == "encoder")
-        ]
-        optimiser = torch.optim.Adam(moved, lr=0.0, betas=training.betas, eps=6.25e-10, fused=True)
+        }
+        unit_rows = frozenset({"decoder"} if training.unit_norm else ())
+        adam = Adam(moved, betas=training.betas, clip=training.gradient_clip, unit_rows=unit_rows)
         device = dictionary.bias.device
         tokens_since = torch.zeros(dictionary.n_features, dtype=torch.int64, device=device)
         price = torch.zeros((), device=device)
-        return cls(training, reading, writing, dictionary, optimiser, Liveness(tokens_since), price)
+        # Tied directions need both gradients at once.
+        workbench = Workbench(collect=not training.tied)
+        return cls(
+            training, reading, writing, dictionary, adam, Liveness(tokens_since), price, workbench=workbench
+        )
 
     @property
     def learning_rate(self) -> float:
@@ -124,12 +132,13 @@ class Run:
         price = self._price(0.0 if penalty is None else penalty.weight)
         # Under autocast the dense products, of dense codes and of the auxiliary loss, are made in bfloat16.
         with torch.autocast(x.device.type, torch.bfloat16, enabled=halves_are_fast(x.device)):
-            coding = coding_of(dictionary, x, also=objective.also_k)
+            coding = coding_of(dictionary, x, also=objective.also_k, workbench=self.workbench)
             terms, x_hat = losses(
-                dictionary, x, target, coding, objective,
-                dead=dead, penalty=penalty, price=price, progress=self.step / training.n_steps,
+                dictionary, x, target, coding, objective, dead=dead, penalty=penalty, price=price,
+                progress=self.step / training.n_steps, workbench=self.workbench,
             )  # fmt: skip
-        self.optimiser.zero_grad()
+        dictionary.zero_grad()
+        self.workbench.clear()
         torch.stack(list(terms.values())).sum().backward()
         rate = self._move()
         self._follow(coding, len(x))
@@ -146,16 +155,8 @@ class Run:
         dictionary, training = self.dictionary, self.training
         if training.tied:
             share_gradient(dictionary)
-        if training.unit_norm:
-            remove_radial_gradient(dictionary)
         rate = self.learning_rate
-        for group in self.optimiser.param_groups:
-            if training.gradient_clip is not None:
-                torch.nn.utils.clip_grad_norm_(group["params"], training.gradient_clip)
-            group["lr"] = rate
-        self.optimiser.step()
-        if training.unit_norm:
-            normalise_directions(dictionary)
+        self.adam.step(rate, self.workbench.gathered())
         if training.tied:
             tie(dictionary)
         return rate
@@ -184,9 +185,8 @@ class Run:
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor of the state by name."""
         named = {f"dictionary.{name}": tensor for name, tensor in self.dictionary.state_dict().items()}
-        for name, parameter in self.dictionary.named_parameters():
-            state = self.optimiser.state.get(parameter, {})
-            named |= {f"adam.{name}.{moment}": tensor for moment, tensor in state.items()}
+        for name, mean in self.adam.means.items():
+            named |= {f"adam.{name}.mean": mean, f"adam.{name}.square": self.adam.squares[name]}
         for name, scaling in (("reading", self.reading), ("writing", self.writing)):
             if scaling is not None:
                 named |= {f"{name}.centre": scaling.centre, f"{name}.factor": torch.as_tensor(scaling.factor)}
@@ -218,11 +218,10 @@ class Run:
         run.liveness.tokens_since = tensors["liveness"]
         run.log_price = tensors["log_price"]
         run.step, run.reach = record["step"], record["reach"]
-        for name, parameter in dictionary.named_parameters():
-            moments = under(f"adam.{name}.", tensors)
-            for moment, tensor in moments.items():
-                kept = tensor if tensor.ndim == 0 else torch.empty_like(parameter).copy_(tensor)
-                run.optimiser.state[parameter][moment] = kept
+        run.adam.n_steps = run.step
+        for name, mean in run.adam.means.items():
+            mean.copy_(tensors[f"adam.{name}.mean"])
+            run.adam.squares[name].copy_(tensors[f"adam.{name}.square"])
         return run
 
 

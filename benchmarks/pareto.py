@@ -1,0 +1,420 @@
+"""Every variant of ours beside those of the peers: what a dictionary of so many active features leaves unexplained.
+
+    python benchmarks/pareto.py --out runs/pareto --figure pareto.svg > pareto.json
+    python benchmarks/pareto.py --quick > pareto.json
+    python benchmarks/pareto.py --only topk gated --peers sae-lens --out runs/pareto > pareto.json
+
+A model is harvested once. All contestants get the same activations, centred and scaled to ``E|x|^2 = d_model`` as
+the peers' documentation advises, in the same order, each in a process of its own (``peer_train.py``). Each trains at
+its library's defaults and again at every ``--learning-rates`` in the common setting of ``peer_adapters.py``; of these
+the one with the least FVU at the same L0 counts, ours and theirs alike, judged on the first seed. Our price of
+activity turns itself until L0 is reached; peers' coefficients are found by trial on the first seed.
+
+FVU, L0, dead share and cross-entropy recovered are measured here, for all by the same code, on held-out text, with
+the weights that came back; only after these gave the FVU of the contestant's own reconstruction.
+
+With ``--out`` every training is kept as one JSON file and not done again: an interrupted benchmark goes on, and
+contestants, seeds and settings can be added.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import product
+from math import exp, log
+from pathlib import Path
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import peer_train
+import torch
+from hardware import write
+from pareto_figure import drawn, rows_of, unexplained_at
+from peer_environments import ENVIRONMENTS, PEERS, NotInstalled, environment
+
+import monoscope
+from monoscope.activations import ActivationStore, HarvestOptions, harvest
+from monoscope.dictionaries import AutoencoderOptions, Gated, JumpReLU, ReLU, SparseAutoencoder, TopK
+from monoscope.dictionaries.folding import folded
+from monoscope.dictionaries.scaling import Scaling
+from monoscope.evaluate import faithfulness, reconstruction
+from monoscope.evaluate.faithfulness import FaithfulnessSums, ce_recovered_mean, kl, spread_rows
+from monoscope.evaluate.intervals import totals
+from monoscope.intervene.splice import ablated, spliced
+from monoscope.manifest import content_hash
+from monoscope.models import load_model
+
+OURS = "monoscope"
+VARIANTS = {
+    "sae-lens": ("topk", "batchtopk", "matryoshka", "april", "jumprelu", "tanh", "gated"),
+    "dictionary-learning": (
+        "topk", "batchtopk", "matryoshka", "relu", "april", "p_anneal", "jumprelu", "gated"
+    ),
+    "eai-sparsify": ("topk", "multi_topk"),
+    "overcomplete": ("topk", "batchtopk", "relu", "jumprelu"),
+}  # fmt: skip
+"""What each peer trains. Matching pursuit, of sae-lens and overcomplete, is not linear in what it reads."""
+PRICES = {"relu": 1.5, "april": 1.5, "p_anneal": 1.5, "gated": 1.5, "jumprelu": 0.15, "tanh": 10.0}
+"""The first coefficient tried of each variant, against the summed squared error: our defaults."""
+TARGETED = (("dictionary-learning", "jumprelu"), ("overcomplete", "jumprelu"))
+"""Peers' variants that are told an L0, and come near it or not."""
+OPTIONS = {"dictionary-learning": {"normalize_activations": "true"}}
+"""Options of a peer's own that its documentation advises for all its variants."""
+TRIALS, CLOSE = 4, 1.15
+"""Coefficients tried for each L0, at most, and the factor from it that is near enough."""
+TOLERANCE = 1e-3
+"""Share by which the FVU of weights that came back may differ from that of the contestant's own reconstruction."""
+HELD_OUT, PREDICTED = 32_768, 16_384
+"""Held-out tokens that are reconstructed, and those that the model predicts."""
+
+
+class Failed(Exception):
+    """A training that gave nothing to compare; the message is the last word of its process."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What tells one training from another on the same activations."""
+
+    contestant: str
+    variant: str
+    k: int
+    seed: int
+    coefficient: float | None = None
+    learning_rate: float | None = None
+
+    def name(self) -> str:
+        """What it is called in messages and files."""
+        price = f"k{self.k}" if self.coefficient is None else f"c{self.coefficient:.4g}"
+        return f"{self.contestant}.{self.variant}.{price}.{setting_name(self.learning_rate)}.seed{self.seed}"
+
+    def arguments(self) -> list[str]:
+        """The same for ``peer_train.py``."""
+        told = {name: value for name, value in asdict(self).items() if name != "contestant"}
+        given = {name.replace("_", "-"): value for name, value in told.items() if value is not None}
+        options = [f"{name}={value}" for name, value in OPTIONS.get(self.contestant, {}).items()]
+        return [
+            *(text for name, value in given.items() for text in (f"--{name}", str(value))),
+            *(text for option in options for text in ("--option", option)),
+        ]
+
+
+def setting_name(learning_rate: float | None) -> str:
+    """``default``, or ``common`` with its learning rate."""
+    return "default" if learning_rate is None else f"common at {learning_rate:g}"
+
+
+class Ground:
+    """What all contestants stand on: a model, its activations, and how a dictionary of them is measured."""
+
+    def __init__(self, asked: Namespace, folder: Path) -> None:
+        self.lm = load_model(asked.model)
+        self.site = str(self.lm.resolve(asked.layer))
+        self.training = self.harvested(asked, folder / "training", "training", asked.tokens)
+        self.heldout = self.harvested(asked, folder / "heldout", "heldout", HELD_OUT)
+        self.rows = spread_rows(self.heldout.rows, PREDICTED)
+        self.one_at_a_time = Lock()
+        self.hash = content_hash(self.training.hash, self.heldout.hash)
+        sample = self.training.sample(self.site, 65_536, 0)
+        mean = self.training.statistics(self.site).mean
+        factor = (sample.shape[1] / float((sample - mean).square().sum(1).mean())) ** 0.5
+        self.scaling = Scaling(mean, factor)
+        self.activations = self.prepared(folder / "activations.npy")
+
+    def harvested(self, asked: Namespace, out: Path, split: Any, n_tokens: int) -> ActivationStore:
+        """One side of the corpus at the site."""
+        print(f"harvesting {n_tokens:,} {split} tokens at {self.site}", file=sys.stderr)
+        options = HarvestOptions(n_tokens=n_tokens)
+        return harvest(self.lm, asked.corpus, site=self.site, out=out, options=options, split=split)
+
+    def prepared(self, path: Path) -> Path:
+        """All training activations, scaled, and behind them held-out ones for the contestants' own figures."""
+        n_train, d_model = self.training.n_tokens, self.training.d_model(self.site)
+        held = min(peer_train.HELD_OUT, n_train // 9)
+        with tempfile.TemporaryDirectory(dir=path.parent) as place:
+            unfinished = Path(place) / path.name
+            file = np.lib.format.open_memmap(unfinished, "w+", np.float32, (n_train + held, d_model))
+            start = 0
+            for _, x in self.training.sequential(self.site):
+                file[start : start + len(x)] = self.scaling.apply(x).numpy()
+                start += len(x)
+            file[start:] = self.scaling.apply(self.heldout.sample(self.site, held, 0)).numpy()
+            file.flush()
+            unfinished.replace(path)
+        return path
+
+    @cached_property
+    def references(self) -> dict[str, Any]:
+        """Losses of the untouched model, and with zero and the mean in the place of the activation."""
+        mean = self.scaling.centre
+        kinds = {
+            "zero": lambda usable: ablated(self.lm, self.site, "zero", where=usable),
+            "mean": lambda usable: ablated(self.lm, self.site, "mean", mean=mean, where=usable),
+        }
+        return faithfulness.measure(self.lm, self.heldout.rows, self.rows, kinds)[1]
+
+    def measured(self, weights: Path, own_fvu: float) -> dict[str, float]:
+        """FVU, L0, dead share, cross-entropy recovered and divergence of the weights that a contestant left.
+
+        Raises:
+            Failed: they do not give the FVU that the contestant's own reconstruction has.
+        """
+        dictionary = transcribed(weights)
+        apart = abs(self.prepared_fvu(dictionary) / own_fvu - 1)
+        if not apart <= TOLERANCE:
+            raise Failed(f"the FVU of its weights is {apart:.2%} off that of its own reconstruction")
+        dictionary = folded(dictionary, self.scaling)
+        with self.one_at_a_time:
+            kept = reconstruction.measure(dictionary, self.heldout, site=self.site, n_tokens=HELD_OUT)
+            splice = {"spliced": lambda usable: spliced(self.lm, dictionary, where=usable, site=self.site)}
+            tokens, losses = faithfulness.measure(self.lm, self.heldout.rows, self.rows, splice)
+            known = self.references
+        names = {"clean": known["clean"], "zero": known["zero"], "mean": known["mean"]}
+        ran = FaithfulnessSums(
+            tokens=tokens,
+            spliced=losses["spliced"].cross_entropy,
+            divergence=losses["spliced"].divergence,
+            **{name: each.cross_entropy for name, each in names.items()},
+        )
+        found = {name: whole(kept.sums, reconstruction.METRICS[name]) for name in ("fvu", "l0", "shrinkage")}
+        found |= {"ce_recovered_mean": whole(ran, ce_recovered_mean), "kl": whole(ran, kl)}
+        return found | {"dead_share": reconstruction.dead_share(kept.fired), "transcription_error": apart}
+
+    def prepared_fvu(self, dictionary: SparseAutoencoder) -> float:
+        """FVU on the rows that contestants hold out."""
+        x = torch.cat(list(peer_train.Activations(self.activations).held()))
+        left = torch.cat([rows - dictionary(rows) for rows in x.split(1024)])
+        return float(left.double().square().sum() / (x - x.mean(0)).double().square().sum())
+
+
+def whole(sums: Any, metric: Callable[[Any], Any]) -> float:
+    """A metric over all rows of text."""
+    n_rows = len(sums.tokens)
+    return float(metric(totals(sums, np.ones((1, n_rows))))[0])
+
+
+@torch.no_grad()
+def transcribed(weights: Path) -> SparseAutoencoder:
+    """The dictionary of an .npz that ``peer_train.py`` wrote.
+
+    Where ``bias`` is not subtracted from what the encoder reads, subtracting it is made up for in the biases.
+    """
+    with np.load(weights) as file:
+        held = {name: torch.from_numpy(file[name]) for name in file if file[name].dtype.kind == "f"}
+        activation, centred, k = str(file["activation"]), bool(file["centred"]), int(file["k"])
+    encoder, encoder_bias = held["encoder"], held["encoder_bias"]
+    shift = torch.zeros_like(encoder_bias) if centred else held["bias"] @ encoder
+    own: dict[str, torch.Tensor] = {}
+    if activation == "jumprelu":
+        own["log_threshold"] = held["thresholds"].clamp(min=1e-30).log()
+    if activation == "gated":
+        scale = held["magnitude_scale"]
+        own = {"gate_bias": encoder_bias + shift, "log_scale": scale.log()}
+        own["magnitude_bias"] = held["magnitude_bias"] + scale * shift
+        encoder_bias, shift = torch.zeros_like(shift), torch.zeros_like(shift)
+    sparsifier = {"topk": TopK(k), "relu": ReLU(), "jumprelu": JumpReLU(), "gated": Gated()}[activation]
+    return SparseAutoencoder(
+        AutoencoderOptions(n_features=encoder.shape[1], sparsifier=sparsifier),
+        encoder=encoder,
+        encoder_bias=encoder_bias + shift,
+        decoder=held["decoder"],
+        bias=held["bias"],
+        own=own,
+    )
+
+
+class Workshop:
+    """Trains, measures and remembers."""
+
+    def __init__(self, asked: Namespace, ground: Ground, folder: Path) -> None:
+        self.asked, self.ground, self.folder = asked, ground, folder / "trainings"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.began, self.done = monotonic(), 0
+        package = Path(monoscope.__file__).parent
+        parts = sorted(path for part in ("train", "dictionaries") for path in (package / part).rglob("*.py"))
+        self.code = content_hash(*parts)
+
+    def identity(self, training: Training) -> dict[str, Any]:
+        """All that the record of a training depends on."""
+        which = self.code if training.contestant == OURS else PEERS[training.contestant].version
+        shared = {name: getattr(self.asked, name) for name in ("features", "tokens", "batch")}
+        return {**asdict(training), **shared, "version": which, "data": self.ground.hash}
+
+    def record(self, training: Training) -> dict[str, Any]:
+        """What came of a training; from its file where it is there.
+
+        Raises:
+            Failed: nothing came of it.
+            NotInstalled: the peer cannot be had.
+        """
+        identity = self.identity(training)
+        mark = content_hash(json.dumps(identity, sort_keys=True))[:8]
+        path = self.folder / f"{training.name().replace(' ', '-')}.{mark}.json"
+        if path.is_file():
+            return json.loads(path.read_text())
+        with tempfile.TemporaryDirectory(dir=self.folder) as place:
+            weights = Path(place) / "weights.npz"
+            told = self.trained(training, weights)
+            measured = self.ground.measured(weights, told["own_fvu"])
+            record = {"identity": identity, **asdict(training), "told": told, **measured}
+            unfinished = Path(place) / path.name
+            unfinished.write_text(json.dumps(record))
+            unfinished.replace(path)
+        self.done += 1
+        figures = " ".join(f"{name} {record[name]:.4g}" for name in ("l0", "fvu", "ce_recovered_mean"))
+        print(f"{monotonic() - self.began:6.0f} s  {training.name():<64} {figures}", file=sys.stderr)
+        return record
+
+    def trained(self, training: Training, weights: Path) -> dict[str, Any]:
+        """Train in a process of its own; what it says of itself.
+
+        Raises:
+            Failed, NotInstalled: as :meth:`record`.
+        """
+        asked, here, ours = self.asked, Path(__file__), training.contestant == OURS
+        python = sys.executable if ours else environment(training.contestant, asked.environments)
+        program = here.with_name("train_step.py" if ours else "peer_train.py")
+        shared = {"activations": self.ground.activations, "features": asked.features, "out": weights}
+        shared |= {"batch": asked.batch, "tokens": asked.tokens}
+        given = [text for name, value in shared.items() for text in (f"--{name}", str(value))]
+        command = [python, program, training.contestant, *training.arguments(), *given, "--json"]
+        threads = str(max(1, (os.cpu_count() or 1) // asked.jobs))
+        around = os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=around)
+        if done.returncode:
+            raise Failed((done.stderr.strip().splitlines() or ["no word"])[-1])
+        told = json.loads(done.stdout.splitlines()[-1])
+        return {name: value for name, value in told.items() if name != "seconds"}
+
+
+def curve(workshop: Workshop, contestant: str, variant: str) -> dict[str, Any]:
+    """One variant of a contestant at every L0 and seed, in the setting that is best on the first seed."""
+    asked = workshop.asked
+    entry: dict[str, Any] = {"contestant": contestant, "variant": variant, "points": [], "settings": {}}
+    tried: dict[float | None, list[dict[str, Any]]] = {}
+    for rate in (None, *asked.learning_rates):
+        base = {"contestant": contestant, "variant": variant, "learning_rate": rate}
+        try:
+            tried[rate] = first_seed(workshop, base)
+        except (Failed, NotInstalled) as error:
+            entry["settings"][setting_name(rate)] = {"error": str(error)}
+            print(f"{contestant} {variant}, {setting_name(rate)}: {error}", file=sys.stderr)
+            continue
+        reached, score = merit(tried[rate], asked.levels)
+        entry["settings"][setting_name(rate)] = {"levels_reached": reached, "geometric_mean_fvu": score}
+    if not tried:
+        return entry | {"error": "no setting could be trained"}
+    best = min(tried, key=lambda rate: (-merit(tried[rate], asked.levels)[0], merit(tried[rate], asked.levels)[1]))
+    entry |= {"setting": setting_name(best), "points": list(tried[best])}
+    entry["defaults"] = tried.get(None, [])
+    for seed, point in product(range(1, asked.seeds), tried[best]):
+        names = ("contestant", "variant", "k", "coefficient", "learning_rate")
+        again = Training(**{name: point[name] for name in names}, seed=seed)
+        try:
+            entry["points"].append(workshop.record(again))
+        except Failed as error:
+            return entry | {"points": [], "error": f"{again.name()}: {error}"}
+    return entry
+
+
+def merit(points: list[dict[str, Any]], levels: Sequence[int]) -> tuple[int, float]:
+    """How many of the L0s a curve reaches, and its geometric mean FVU there."""
+    curve = [(point["l0"], point["fvu"]) for point in points]
+    found = [value for value in (unexplained_at(curve, level) for level in levels) if value is not None]
+    return len(found), exp(sum(map(log, found)) / len(found)) if found else float("inf")
+
+
+def first_seed(workshop: Workshop, base: dict[str, Any]) -> list[dict[str, Any]]:
+    """A training of seed 0 for every L0: told it, or at the coefficient that comes nearest to it."""
+    levels, kind = workshop.asked.levels, (base["contestant"], base["variant"])
+    if base["contestant"] == OURS or base["variant"] not in PRICES or kind in TARGETED:
+        return [workshop.record(Training(**base, k=level, seed=0)) for level in levels]
+    known: dict[float, dict[str, Any]] = {}
+
+    def attempt(coefficient: float) -> None:
+        rounded = float(f"{coefficient:.4g}")
+        known[rounded] = workshop.record(Training(**base, k=levels[0], coefficient=rounded, seed=0))
+
+    def nearest(level: int) -> float:
+        return min(known, key=lambda price: abs(log(max(known[price]["l0"], 1e-3) / level)))
+
+    attempt(PRICES[base["variant"]])
+    for level in levels:
+        for _ in range(TRIALS):
+            if 1 / CLOSE < known[nearest(level)]["l0"] / level < CLOSE:
+                break
+            attempt(aimed({price: record["l0"] for price, record in known.items()}, level))
+    return [known[price] for price in sorted({nearest(level) for level in levels})]
+
+
+def aimed(known: dict[float, float], level: float) -> float:
+    """The coefficient at which L0 should be ``level``, by the logarithms of those tried around or near it."""
+    points = sorted((log(max(l0, 1e-3) / level), log(price)) for price, l0 in known.items())
+    above, below = [p for p in points if p[0] >= 0][:1], [p for p in points if p[0] < 0][-1:]
+    pair = [*below, *above] if above and below else sorted(points, key=lambda point: abs(point[0]))[:2]
+    offset, price = min(pair, key=lambda point: abs(point[0]))
+    slope = -1.0
+    if len(pair) == 2 and pair[0][0] != pair[1][0]:
+        slope = (pair[1][1] - pair[0][1]) / (pair[1][0] - pair[0][0])
+        slope = slope if slope < 0 else -1.0
+    return exp(price + min(log(8), max(-log(8), -offset * slope)))
+
+
+def main() -> None:
+    """Harvest, let everyone train, compare, write."""
+    asked = arguments()
+    kept = tempfile.TemporaryDirectory() if asked.out is None else nullcontext(asked.out)
+    with kept as place:
+        folder = Path(place)
+        folder.mkdir(parents=True, exist_ok=True)
+        workshop = Workshop(asked, Ground(asked, folder), folder)
+        mine = VARIANTS_OF_OURS if asked.only is None else asked.only
+        entries = [(OURS, variant) for variant in mine]
+        entries += [(peer, each) for peer in asked.peers for each in VARIANTS[peer] if each in mine]
+        with ThreadPoolExecutor(asked.jobs) as pool:
+            curves = list(pool.map(lambda entry: curve(workshop, *entry), entries))
+        workshop.ground.activations.unlink()
+    if asked.figure:
+        drawn(curves, asked.figure)
+    told = {name: value for name, value in vars(asked).items() if name not in ("out", "figure", "environments")}
+    write(rows_of(curves, OURS, asked.levels), asked=told, site=workshop.ground.site, curves=curves)
+
+
+VARIANTS_OF_OURS = peer_train.VARIANTS
+
+
+def arguments() -> Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="small, to see that all of it runs")
+    parser.add_argument("--model", default="builtin", help="builtin or a folder")
+    parser.add_argument("--corpus", default="builtin", help="builtin, a file or a folder")
+    parser.add_argument("--layer", default="blocks.2.resid_post", help="the site, as monoscope harvest takes it")
+    parser.add_argument("--only", nargs="+", choices=VARIANTS_OF_OURS, metavar="VARIANT")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), metavar="PEER")
+    parser.add_argument("--levels", nargs="+", type=int, default=[8, 16, 32], metavar="L0")
+    parser.add_argument("--learning-rates", nargs="*", type=float, default=[2e-3], metavar="RATE",
+                        help="of the common setting, each tried beside the defaults")  # fmt: skip
+    parser.add_argument("--features", type=int, default=1024)
+    parser.add_argument("--tokens", type=int, default=500_000)
+    parser.add_argument("--batch", type=int, default=1024)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, which share the cores")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep every training here and go on from it")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the curves; needs matplotlib")
+    parser.add_argument("--environments", type=Path, default=ENVIRONMENTS, metavar="FOLDER")
+    asked = parser.parse_args()
+    return asked
