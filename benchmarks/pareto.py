@@ -24,13 +24,13 @@ import subprocess
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import product
-from math import exp, log
+from math import log
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -40,12 +40,13 @@ import numpy as np
 import peer_train
 import torch
 from hardware import write
-from pareto_figure import drawn, rows_of, unexplained_at
+from pareto_figure import aimed, drawn, merit, rows_of
 from peer_environments import ENVIRONMENTS, PEERS, NotInstalled, environment
+from train_step import transcribed
 
 import monoscope
 from monoscope.activations import ActivationStore, HarvestOptions, harvest
-from monoscope.dictionaries import AutoencoderOptions, Gated, JumpReLU, ReLU, SparseAutoencoder, TopK
+from monoscope.dictionaries import SparseAutoencoder
 from monoscope.dictionaries.folding import folded
 from monoscope.dictionaries.scaling import Scaling
 from monoscope.evaluate import faithfulness, reconstruction
@@ -79,6 +80,11 @@ HELD_OUT, PREDICTED = 32_768, 16_384
 """Held-out tokens that are reconstructed, and those that the model predicts."""
 
 
+QUICK: dict[str, Any] = {"features": 512, "tokens": 300_000, "seeds": 1, "levels": [16, 32]}
+QUICK |= {"only": ["topk", "relu"], "peers": ["eai-sparsify", "dictionary-learning"]}
+"""What is asked for where nothing else is said."""
+
+
 class Failed(Exception):
     """A training that gave nothing to compare; the message is the last word of its process."""
 
@@ -89,8 +95,8 @@ class Training:
 
     contestant: str
     variant: str
-    k: int
     seed: int
+    k: int | None = None
     coefficient: float | None = None
     learning_rate: float | None = None
 
@@ -204,43 +210,13 @@ def whole(sums: Any, metric: Callable[[Any], Any]) -> float:
     return float(metric(totals(sums, np.ones((1, n_rows))))[0])
 
 
-@torch.no_grad()
-def transcribed(weights: Path) -> SparseAutoencoder:
-    """The dictionary of an .npz that ``peer_train.py`` wrote.
-
-    Where ``bias`` is not subtracted from what the encoder reads, subtracting it is made up for in the biases.
-    """
-    with np.load(weights) as file:
-        held = {name: torch.from_numpy(file[name]) for name in file if file[name].dtype.kind == "f"}
-        activation, centred, k = str(file["activation"]), bool(file["centred"]), int(file["k"])
-    encoder, encoder_bias = held["encoder"], held["encoder_bias"]
-    shift = torch.zeros_like(encoder_bias) if centred else held["bias"] @ encoder
-    own: dict[str, torch.Tensor] = {}
-    if activation == "jumprelu":
-        own["log_threshold"] = held["thresholds"].clamp(min=1e-30).log()
-    if activation == "gated":
-        scale = held["magnitude_scale"]
-        own = {"gate_bias": encoder_bias + shift, "log_scale": scale.log()}
-        own["magnitude_bias"] = held["magnitude_bias"] + scale * shift
-        encoder_bias, shift = torch.zeros_like(shift), torch.zeros_like(shift)
-    sparsifier = {"topk": TopK(k), "relu": ReLU(), "jumprelu": JumpReLU(), "gated": Gated()}[activation]
-    return SparseAutoencoder(
-        AutoencoderOptions(n_features=encoder.shape[1], sparsifier=sparsifier),
-        encoder=encoder,
-        encoder_bias=encoder_bias + shift,
-        decoder=held["decoder"],
-        bias=held["bias"],
-        own=own,
-    )
-
-
 class Workshop:
     """Trains, measures and remembers."""
 
     def __init__(self, asked: Namespace, ground: Ground, folder: Path) -> None:
         self.asked, self.ground, self.folder = asked, ground, folder / "trainings"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.began, self.done = monotonic(), 0
+        self.began, self.stopped = monotonic(), False
         package = Path(monoscope.__file__).parent
         parts = sorted(path for part in ("train", "dictionaries") for path in (package / part).rglob("*.py"))
         self.code = content_hash(*parts)
@@ -263,6 +239,8 @@ class Workshop:
         path = self.folder / f"{training.name().replace(' ', '-')}.{mark}.json"
         if path.is_file():
             return json.loads(path.read_text())
+        if self.stopped:
+            raise KeyboardInterrupt
         with tempfile.TemporaryDirectory(dir=self.folder) as place:
             weights = Path(place) / "weights.npz"
             told = self.trained(training, weights)
@@ -271,7 +249,6 @@ class Workshop:
             unfinished = Path(place) / path.name
             unfinished.write_text(json.dumps(record))
             unfinished.replace(path)
-        self.done += 1
         figures = " ".join(f"{name} {record[name]:.4g}" for name in ("l0", "fvu", "ce_recovered_mean"))
         print(f"{monotonic() - self.began:6.0f} s  {training.name():<64} {figures}", file=sys.stderr)
         return record
@@ -315,7 +292,9 @@ def curve(workshop: Workshop, contestant: str, variant: str) -> dict[str, Any]:
         entry["settings"][setting_name(rate)] = {"levels_reached": reached, "geometric_mean_fvu": score}
     if not tried:
         return entry | {"error": "no setting could be trained"}
-    best = min(tried, key=lambda rate: (-merit(tried[rate], asked.levels)[0], merit(tried[rate], asked.levels)[1]))
+    best = min(
+        tried, key=lambda rate: (-merit(tried[rate], asked.levels)[0], merit(tried[rate], asked.levels)[1])
+    )
     entry |= {"setting": setting_name(best), "points": list(tried[best])}
     entry["defaults"] = tried.get(None, [])
     for seed, point in product(range(1, asked.seeds), tried[best]):
@@ -328,13 +307,6 @@ def curve(workshop: Workshop, contestant: str, variant: str) -> dict[str, Any]:
     return entry
 
 
-def merit(points: list[dict[str, Any]], levels: Sequence[int]) -> tuple[int, float]:
-    """How many of the L0s a curve reaches, and its geometric mean FVU there."""
-    curve = [(point["l0"], point["fvu"]) for point in points]
-    found = [value for value in (unexplained_at(curve, level) for level in levels) if value is not None]
-    return len(found), exp(sum(map(log, found)) / len(found)) if found else float("inf")
-
-
 def first_seed(workshop: Workshop, base: dict[str, Any]) -> list[dict[str, Any]]:
     """A training of seed 0 for every L0: told it, or at the coefficient that comes nearest to it."""
     levels, kind = workshop.asked.levels, (base["contestant"], base["variant"])
@@ -344,7 +316,7 @@ def first_seed(workshop: Workshop, base: dict[str, Any]) -> list[dict[str, Any]]
 
     def attempt(coefficient: float) -> None:
         rounded = float(f"{coefficient:.4g}")
-        known[rounded] = workshop.record(Training(**base, k=levels[0], coefficient=rounded, seed=0))
+        known[rounded] = workshop.record(Training(**base, coefficient=rounded, seed=0))
 
     def nearest(level: int) -> float:
         return min(known, key=lambda price: abs(log(max(known[price]["l0"], 1e-3) / level)))
@@ -358,19 +330,6 @@ def first_seed(workshop: Workshop, base: dict[str, Any]) -> list[dict[str, Any]]
     return [known[price] for price in sorted({nearest(level) for level in levels})]
 
 
-def aimed(known: dict[float, float], level: float) -> float:
-    """The coefficient at which L0 should be ``level``, by the logarithms of those tried around or near it."""
-    points = sorted((log(max(l0, 1e-3) / level), log(price)) for price, l0 in known.items())
-    above, below = [p for p in points if p[0] >= 0][:1], [p for p in points if p[0] < 0][-1:]
-    pair = [*below, *above] if above and below else sorted(points, key=lambda point: abs(point[0]))[:2]
-    offset, price = min(pair, key=lambda point: abs(point[0]))
-    slope = -1.0
-    if len(pair) == 2 and pair[0][0] != pair[1][0]:
-        slope = (pair[1][1] - pair[0][1]) / (pair[1][0] - pair[0][0])
-        slope = slope if slope < 0 else -1.0
-    return exp(price + min(log(8), max(-log(8), -offset * slope)))
-
-
 def main() -> None:
     """Harvest, let everyone train, compare, write."""
     asked = arguments()
@@ -379,19 +338,21 @@ def main() -> None:
         folder = Path(place)
         folder.mkdir(parents=True, exist_ok=True)
         workshop = Workshop(asked, Ground(asked, folder), folder)
-        mine = VARIANTS_OF_OURS if asked.only is None else asked.only
+        mine = peer_train.VARIANTS if asked.only is None else asked.only
         entries = [(OURS, variant) for variant in mine]
         entries += [(peer, each) for peer in asked.peers for each in VARIANTS[peer] if each in mine]
         with ThreadPoolExecutor(asked.jobs) as pool:
-            curves = list(pool.map(lambda entry: curve(workshop, *entry), entries))
+            try:
+                curves = list(pool.map(lambda entry: curve(workshop, *entry), entries))
+            finally:
+                workshop.stopped = True
         workshop.ground.activations.unlink()
     if asked.figure:
         drawn(curves, asked.figure)
-    told = {name: value for name, value in vars(asked).items() if name not in ("out", "figure", "environments")}
+    told = {
+        name: value for name, value in vars(asked).items() if name not in ("out", "figure", "environments")
+    }
     write(rows_of(curves, OURS, asked.levels), asked=told, site=workshop.ground.site, curves=curves)
-
-
-VARIANTS_OF_OURS = peer_train.VARIANTS
 
 
 def arguments() -> Namespace:
@@ -402,8 +363,10 @@ def arguments() -> Namespace:
     parser.add_argument("--quick", action="store_true", help="small, to see that all of it runs")
     parser.add_argument("--model", default="builtin", help="builtin or a folder")
     parser.add_argument("--corpus", default="builtin", help="builtin, a file or a folder")
-    parser.add_argument("--layer", default="blocks.2.resid_post", help="the site, as monoscope harvest takes it")
-    parser.add_argument("--only", nargs="+", choices=VARIANTS_OF_OURS, metavar="VARIANT")
+    parser.add_argument(
+        "--layer", default="blocks.2.resid_post", help="the site, as monoscope harvest takes it"
+    )
+    parser.add_argument("--only", nargs="+", choices=peer_train.VARIANTS, metavar="VARIANT")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), metavar="PEER")
     parser.add_argument("--levels", nargs="+", type=int, default=[8, 16, 32], metavar="L0")
     parser.add_argument("--learning-rates", nargs="*", type=float, default=[2e-3], metavar="RATE",
@@ -413,8 +376,17 @@ def arguments() -> Namespace:
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, which share the cores")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep every training here and go on from it")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="keep every training here and go on from it"
+    )
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the curves; needs matplotlib")
     parser.add_argument("--environments", type=Path, default=ENVIRONMENTS, metavar="FOLDER")
     asked = parser.parse_args()
+    if asked.quick:
+        parser.set_defaults(**QUICK)
+        asked = parser.parse_args()
     return asked
+
+
+if __name__ == "__main__":
+    main()

@@ -31,7 +31,7 @@ from peer_environments import ENVIRONMENTS, PEERS, NotInstalled, environment
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from monoscope.dictionaries import AutoencoderOptions
+    from monoscope.dictionaries import AutoencoderOptions, SparseAutoencoder
     from monoscope.train import TrainOptions
 
 SIZES = ((512, 8192, 2048, 32), (768, 24_576, 2048, 32))
@@ -144,6 +144,38 @@ def composed(asked: Namespace) -> tuple["AutoencoderOptions", "TrainOptions"]:
     settings["learning_rate"] = asked.learning_rate
     return AutoencoderOptions(n_features=asked.features, sparsifier=sparsifier), TrainOptions(
         **settings | asked.options
+    )
+
+
+@torch.no_grad()
+def transcribed(weights: Path) -> "SparseAutoencoder":
+    """The dictionary of an .npz that ``peer_train.py`` wrote.
+
+    Where ``bias`` is not subtracted from what the encoder reads, subtracting it is made up for in the biases.
+    """
+    from monoscope.dictionaries import AutoencoderOptions, Gated, JumpReLU, ReLU, SparseAutoencoder, TopK
+
+    with np.load(weights) as file:
+        held = {name: torch.from_numpy(file[name]) for name in file if file[name].dtype.kind == "f"}
+        activation, centred, k = str(file["activation"]), bool(file["centred"]), int(file["k"])
+    encoder, encoder_bias = held["encoder"], held["encoder_bias"]
+    shift = torch.zeros_like(encoder_bias) if centred else held["bias"] @ encoder
+    own: dict[str, torch.Tensor] = {}
+    if activation == "jumprelu":
+        own["log_threshold"] = held["thresholds"].clamp(min=1e-30).log()
+    if activation == "gated":
+        scale = held["magnitude_scale"]
+        own = {"gate_bias": encoder_bias + shift, "log_scale": scale.log()}
+        own["magnitude_bias"] = held["magnitude_bias"] + scale * shift
+        encoder_bias, shift = torch.zeros_like(shift), torch.zeros_like(shift)
+    sparsifier = {"topk": TopK(k), "relu": ReLU(), "jumprelu": JumpReLU(), "gated": Gated()}[activation]
+    return SparseAutoencoder(
+        AutoencoderOptions(n_features=encoder.shape[1], sparsifier=sparsifier),
+        encoder=encoder,
+        encoder_bias=encoder_bias + shift,
+        decoder=held["decoder"],
+        bias=held["bias"],
+        own=own,
     )
 
 

@@ -34,17 +34,32 @@ def largest(
     return (best // k) * n_groups + groups.gather(-1, best % k)
 
 
-def largest_positive(
-    pre: Float[Tensor, "rows n_features"], k: int, *, ordered: bool = False
+def largest_of_products(
+    x: Float[Tensor, "rows d_model"],
+    encoder: Float[Tensor, "n_features d_model"],
+    bias: Float[Tensor, " n_features"],
+    k: int,
+    memory: Float[Tensor, "block n_features"],
 ) -> Int[Tensor, "rows k"]:
-    """Indices of the ``k`` largest entries of each row, as far as they are positive; exact.
+    """Indices of the ``k`` largest entries of each row of ``x @ encoder.T + bias``, as far as they are positive.
 
-    The rest of a row with fewer positive entries is filled with indices of other entries.
+    Exact for entries in the type of ``x``. A row with fewer positive entries is filled with other indices.
+
+    Args:
+        x: in the type of ``encoder`` and ``bias``, float32 or bfloat16.
+        encoder: one row a feature.
+        bias: added to each entry.
+        k: entries to find in each row.
+        memory: for the entries of a few rows at a time, which are never held for all.
     """
-    indices = cpu.largest_positive(pre, k) if pre.device.type == "cpu" else largest(pre, k)
-    if not ordered:
-        return indices
-    return indices.gather(-1, pre.gather(-1, indices).argsort(dim=-1, descending=True))
+    if x.device.type == "cuda":
+        from monoscope.dictionaries.kernels import cuda
+
+        return cuda.largest_products(x, encoder, bias, k)
+    indices = torch.empty(len(x), k, dtype=torch.int64)
+    for block, found in zip(x.split(len(memory)), indices.split(len(memory)), strict=True):
+        cpu.largest_positive(torch.addmm(bias, block, encoder.T, out=memory[: len(block)]), k, found)
+    return indices
 
 
 def group_size(n_features: int, k: int) -> int:

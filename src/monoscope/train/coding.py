@@ -11,7 +11,7 @@ from torch import Tensor
 from monoscope.dictionaries.autoencoder import SparseAutoencoder
 from monoscope.dictionaries.codes import ActiveCodes
 from monoscope.dictionaries.kernels import bags, dot_rows, equal_bags, halves_are_fast, sum_rows, take
-from monoscope.dictionaries.selection import largest_of_all, largest_positive
+from monoscope.dictionaries.selection import largest_of_all, largest_of_products
 from monoscope.dictionaries.sparsifiers import BatchTopK, TopK
 from monoscope.train.workbench import Workbench
 
@@ -63,10 +63,12 @@ def coding_of(
     sparsifier = dictionary.options.sparsifier
     if isinstance(sparsifier, TopK):
         kept = min(sparsifier.k * also, dictionary.n_features)
-        indices = torch.cat(
-            [largest_positive(pre, kept, ordered=also > 1) for pre in blocks(dictionary, x, workbench)]
+        indices = largest_of_products(
+            *halves(dictionary, x, workbench), kept, memory(dictionary, x, workbench)
         )
         starts = equal_bags(len(x), kept, x.device)
+        if also > 1:
+            indices = largest_first(dictionary, x, indices)
         codes = active_codes(dictionary, x, indices.flatten(), starts, workbench)
         return Coding(codes, None, main=min(sparsifier.k, kept) if also > 1 else None)
     if isinstance(sparsifier, BatchTopK):
@@ -94,26 +96,51 @@ def active_codes(
     return ActiveCodes(pre.relu(), indices, starts)
 
 
-def blocks(
+@torch.no_grad()
+def largest_first(
+    dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], indices: Int[Tensor, "batch k"]
+) -> Int[Tensor, "batch k"]:
+    """The features of each activation in falling order of their exact pre-activations."""
+    flat, starts = indices.flatten(), equal_bags(len(x), indices.shape[1], x.device)
+    pre = dot_rows(x, dictionary.encoder.T, flat, starts, origin=dictionary.bias)
+    pre = (pre + dictionary.encoder_bias[flat]).reshape(indices.shape)
+    return indices.gather(-1, pre.argsort(dim=-1, descending=True))
+
+
+@torch.no_grad()
+def halves(
     dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], workbench: Workbench | None
-) -> Iterator[Float[Tensor, "block n_features"]]:
-    """Pre-activations of a few activations at a time, in bfloat16 where that is fast; each overwrites the last.
+) -> tuple[Float[Tensor, "batch d_in"], Float[Tensor, "n_features d_in"], Float[Tensor, " n_features"]]:
+    """What pre-activations are the product of: centred activations, encoder and its bias, in bfloat16 where fast.
 
     In bfloat16 a feature within 0.4 % of the last one kept may be taken in its place. The values of what is
     taken are computed exactly after, and a finished dictionary selects in float32.
     """
-    workbench = workbench or Workbench()
-    n_features, device = dictionary.n_features, x.device
-    dtype = torch.bfloat16 if halves_are_fast(device) else torch.float32
-    rows = dictionary.encoder.detach().T
-    if dtype != rows.dtype:
-        rows = workbench.lend("encoder", tuple(rows.shape), dtype, device).copy_(rows)
-    bias = dictionary.encoder_bias.detach().to(dtype)
-    centred = (x - dictionary.bias).detach().to(dtype)
-    size = min(len(x), max(1, ENTRIES // n_features))
-    memory = workbench.lend("pre-activations", (size, n_features), dtype, device)
-    for block in centred.split(size):
-        yield torch.addmm(bias, block, rows.T, out=memory[: len(block)])
+    rows, bias = dictionary.encoder.detach().T, dictionary.encoder_bias.detach()
+    centred = x - dictionary.bias
+    if not halves_are_fast(x.device):
+        return centred, rows, bias
+    half = (workbench or Workbench()).lend("encoder", tuple(rows.shape), torch.bfloat16, x.device)
+    return centred.bfloat16(), half.copy_(rows), bias.bfloat16()
+
+
+def memory(
+    dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], workbench: Workbench | None
+) -> Float[Tensor, "block n_features"]:
+    """Memory for the pre-activations of a few activations."""
+    rows = min(len(x), max(1, ENTRIES // dictionary.n_features))
+    dtype = torch.bfloat16 if halves_are_fast(x.device) else torch.float32
+    return (workbench or Workbench()).lend("pre", (rows, dictionary.n_features), dtype, x.device)
+
+
+def blocks(
+    dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], workbench: Workbench | None
+) -> Iterator[Float[Tensor, "block n_features"]]:
+    """Pre-activations of a few activations at a time; each block overwrites the last."""
+    centred, rows, bias = halves(dictionary, x, workbench)
+    held = memory(dictionary, x, workbench)
+    for block in centred.split(len(held)):
+        yield torch.addmm(bias, block, rows.T, out=held[: len(block)])
 
 
 def reconstructions(

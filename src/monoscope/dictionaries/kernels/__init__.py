@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
-from monoscope.dictionaries.kernels.gradients import RowGradient, bags, sort_slots, weighted_sums
+from monoscope.dictionaries.kernels.gradients import RowGradient, Slots, bags, sort_slots, weighted_sums
 
 
 def dot_rows(
@@ -76,7 +76,7 @@ def scatter_rows(
 ) -> Float[Tensor, "n_features d_model"]:
     """``out[i]``: the sum of ``values * x`` over the slots that hold ``i``; sorting puts them together."""
     order = sort_slots(indices, starts, n_features)
-    return weighted_sums(values[order.order], order.owners, order.edges, x)
+    return weighted_sums(Slots(values[order.order], order.owners, order.edges, order.rows, x))
 
 
 def take(vector: Float[Tensor, " n_features"], indices: Int[Tensor, " slot"]) -> Float[Tensor, " slot"]:
@@ -181,10 +181,18 @@ def _to_rows(
 
 
 def _sum(values: Tensor, indices: Tensor, starts: Tensor, rows: Tensor) -> Tensor:
+    if rows.device.type == "cuda":
+        from monoscope.dictionaries.kernels import cuda
+
+        return cuda.weighted_sum(values, indices, starts, rows)
     return embedding_bag(indices, rows, starts, per_sample_weights=values, mode="sum")
 
 
 def _dot(x: Tensor, rows: Tensor, indices: Tensor, starts: Tensor) -> Tensor:
+    if rows.device.type == "cuda":
+        from monoscope.dictionaries.kernels import cuda
+
+        return cuda.dot(x, rows, indices, starts)
     # The gradient of a weighted sum of rows by its weights is this product, and torch has a kernel for it.
     product = torch.ops.aten._embedding_bag_per_sample_weights_backward
     return product(x.contiguous(), rows, indices, starts, bags(starts, len(indices)), 0)

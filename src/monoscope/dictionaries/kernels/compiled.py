@@ -25,13 +25,13 @@ class Compiled:
     of threads.
     """
 
-    def __init__(self, function: Callable[..., None], *called: Callable[..., None]) -> None:
+    def __init__(self, function: Callable[..., None], *called: Callable[..., Any]) -> None:
         """A loop, and the functions of its own module that it calls."""
         self.function, self.called = unwrap(function), [unwrap(each) for each in called]
         self.__doc__ = function.__doc__
 
     @classmethod
-    def using(cls, *called: Callable[..., None]) -> Callable[[Callable[..., None]], "Compiled"]:
+    def using(cls, *called: Callable[..., Any]) -> Callable[[Callable[..., None]], "Compiled"]:
         """Decorator for a loop that calls functions, which are compiled into it."""
         return lambda function: cls(function, *called)
 

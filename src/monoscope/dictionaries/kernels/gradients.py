@@ -24,6 +24,8 @@ class Slots:
     """Row of ``x`` that it adds."""
     edges: Int[Tensor, " row_and_one"]
     """Where each row's slots begin and end."""
+    rows: Int[Tensor, " slot"]
+    """The row of each slot."""
     x: Float[Tensor, "bag d"]
     """What is added."""
 
@@ -38,16 +40,16 @@ class Sorted:
     """Its bag."""
     edges: Int[Tensor, " row_and_one"]
     """Where each row's slots begin and end."""
+    rows: Int[Tensor, " slot"]
+    """The row of each slot, in that order."""
 
 
 def sort_slots(indices: Int[Tensor, " slot"], starts: Int[Tensor, " bag"], n_rows: int) -> Sorted:
     """Put the slots of each row together, in the order of their bags."""
     narrow = indices.to(torch.int16 if n_rows <= torch.iinfo(torch.int16).max else torch.int32)
-    order = narrow.argsort(stable=True)
-    counts = torch.bincount(indices, minlength=n_rows)
-    return Sorted(
-        order, bags(starts, len(indices))[order], torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-    )
+    rows, order = narrow.sort(stable=True)
+    edges = torch.searchsorted(rows, torch.arange(n_rows + 1, device=rows.device, dtype=rows.dtype))
+    return Sorted(order, bags(starts, len(indices))[order], edges, rows)
 
 
 def bags(starts: Int[Tensor, " bag"], n_slots: int) -> Int[Tensor, " slot"]:
@@ -97,7 +99,7 @@ class RowGradient:
         """``values * x[bag]`` for the row of each slot."""
         assert self.slots is None, "the slots of a matrix are collected once a step"
         order = self.sorter(indices, starts, n_rows)
-        self.slots = Slots(values[order.order], order.owners, order.edges, x.contiguous())
+        self.slots = Slots(values[order.order], order.owners, order.edges, order.rows, x.contiguous())
 
     def add_rows(self, indices: Int[Tensor, " picked"], gradient: Float[Tensor, "picked d"]) -> None:
         """A gradient for some rows, which are distinct."""
@@ -116,17 +118,17 @@ class RowGradient:
     def add_to(self, dense: Float[Tensor, "row d"]) -> None:
         """Add it, written out, to a matrix."""
         if self.slots is not None:
-            told = self.slots
-            dense += weighted_sums(told.values, told.owners, told.edges, told.x)
+            dense += weighted_sums(self.slots)
         if self.rows is not None:
             dense.index_add_(0, *self.rows)
 
 
-def weighted_sums(
-    values: Float[Tensor, " slot"],
-    owners: Int[Tensor, " slot"],
-    edges: Int[Tensor, " row_and_one"],
-    x: Float[Tensor, "bag d"],
-) -> Float[Tensor, "row d"]:
+def weighted_sums(slots: Slots) -> Float[Tensor, "row d"]:
     """``sum values * x[owners]`` over the slots of each row."""
-    return embedding_bag(owners, x, edges[:-1], per_sample_weights=values, mode="sum")
+    if slots.x.device.type == "cuda":
+        from monoscope.dictionaries.kernels import cuda
+
+        out = slots.x.new_empty(len(slots.edges) - 1, slots.x.shape[1])
+        cuda.weighted_runs(slots.values, slots.owners, slots.edges, slots.rows, slots.x, out)
+        return out
+    return embedding_bag(slots.owners, slots.x, slots.edges[:-1], per_sample_weights=slots.values, mode="sum")

@@ -5,6 +5,6 @@ equal bits for equal inputs. Importing this package imports Triton.
 """
 
 from monoscope.dictionaries.kernels.cuda.largest import largest_products
-from monoscope.dictionaries.kernels.cuda.sums import dot, scatter, weighted_sum
+from monoscope.dictionaries.kernels.cuda.sums import dot, scatter, weighted_runs, weighted_sum
 
-__all__ = ["dot", "largest_products", "scatter", "weighted_sum"]
+__all__ = ["dot", "largest_products", "scatter", "weighted_runs", "weighted_sum"]

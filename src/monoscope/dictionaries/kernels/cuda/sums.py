@@ -13,6 +13,7 @@ import triton.language as tl
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from monoscope.dictionaries.kernels.gradients import sort_slots
 from monoscope.errors import WrongUse
 
 TILE = 2048
@@ -119,13 +120,22 @@ def scatter(
     result_type(out)
     if not out.is_contiguous():
         raise WrongUse(f"out has strides {out.stride()}", "give contiguous memory")
-    narrow = indices.to(torch.int16 if n_features <= torch.iinfo(torch.int16).max else torch.int32)
-    features, order = narrow.sort(stable=True)
-    each = torch.arange(n_features, device=x.device, dtype=features.dtype)
-    owners = _owners(starts, len(indices))[order]
-    with torch.cuda.device_of(x):
-        _sum(values[order], owners, torch.searchsorted(features, each), x.contiguous(), out, features)
+    order = sort_slots(indices, starts, n_features)
+    weighted_runs(values[order.order], order.owners, order.edges, order.rows, x, out)
     return out
+
+
+def weighted_runs(
+    values: Float[Tensor, " slot"],
+    owners: Int[Tensor, " slot"],
+    edges: Int[Tensor, " row_and_one"],
+    rows: Int[Tensor, " slot"],
+    x: Float[Tensor, "bag d_model"],
+    out: Float[Tensor, "row d_model"],
+) -> None:
+    """What :func:`scatter` does once slots are sorted: ``rows`` has the row of each, ``edges`` where it begins."""
+    with torch.cuda.device_of(x):
+        _sum(values, owners, edges[:-1], x.contiguous(), out, rows)
 
 
 def result_type(*tensors: Tensor) -> torch.dtype:
