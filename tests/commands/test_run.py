@@ -45,7 +45,7 @@ def test_the_result_has_the_documented_keys(complete_run: RunFolder) -> None:
     assert 0 < metrics["fvu"] < 1
     assert metrics["fve"] == pytest.approx(1 - metrics["fvu"])
     assert 0 < metrics["l0"] <= 4
-    assert set(result["evaluation"]["baselines"]) == {"neurons", "pca", "random"}
+    assert set(result["evaluation"]["baselines"]) == {"neurons", "pca", "ica", "random"}
     assert set(result["evaluation"]["recovery"]["concepts"]) == {"bridge", "dog", "king"}
     assert metrics["fvu"] < result["evaluation"]["baselines"]["random"]["fvu"]
 

@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from monoscope.dictionaries.baselines import neurons, principal_components, random_directions
+from monoscope.dictionaries.baselines import (
+    independent_components,
+    neurons,
+    principal_components,
+    random_directions,
+)
 from monoscope.testing import check_dictionary
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -59,3 +64,27 @@ def test_baselines_keep_the_promises_of_a_dictionary() -> None:
     check_dictionary(neurons(MEAN, 3))
     check_dictionary(principal_components(MEAN, COVARIANCE, 3))
     check_dictionary(random_directions(40, MEAN, X, 4, seed=0))
+
+
+def test_independent_components_are_the_sources_that_were_mixed() -> None:
+    generator = torch.Generator().manual_seed(3)
+    sources = torch.empty(20_000, 6).exponential_(generator=generator) * (
+        torch.rand(20_000, 6, generator=generator) < 0.2
+    )
+    mixing = torch.randn(6, 6, generator=generator)
+    x = sources @ mixing + 5
+    found = independent_components(x, 6, seed=0)
+    planted = mixing / mixing.norm(dim=1, keepdim=True)
+    assert ((found.directions[:6] @ planted.T).abs().max(0).values > 0.99).all()
+    axes = principal_components(x.mean(0), torch.cov(x.T), 6).directions[:6]
+    assert ((axes @ planted.T).abs().max(0).values > 0.99).sum() <= 1
+
+
+def test_all_independent_components_reconstruct_and_few_of_a_flat_sample_are_no_trouble() -> None:
+    found = independent_components(X, 8, seed=0)
+    assert unexplained(found(X)) < 1e-5
+    check_dictionary(found)
+    assert torch.allclose(found.directions.norm(dim=1), torch.ones(16), atol=1e-5)
+    flat = X.clone()
+    flat[:, 3] = flat[:, 2]
+    assert independent_components(flat, 8, seed=0).n_features == 14

@@ -99,7 +99,7 @@ def test_the_report_is_json_with_every_metric_beside_its_baselines(report: dict)
     promised = {"fvu", "fve", "l0", "dead_share", "ce_clean", "ce_spliced", "ce_recovered_zero"}
     promised |= {"ce_recovered_mean", "kl", "shrinkage"}
     assert promised <= set(report["metrics"]) == set(DESCRIBED)
-    assert set(report["baselines"]) == {"neurons", "pca", "random"}
+    assert set(report["baselines"]) == {"neurons", "pca", "ica", "random"}
     for name in ("formulas", "units", "misleads"):
         assert set(report[name]) == set(report["metrics"])
     for numbers in (report, *report["baselines"].values()):

@@ -11,7 +11,12 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from monoscope.dictionaries import SparseAutoencoder
-from monoscope.dictionaries.baselines import neurons, principal_components, random_directions
+from monoscope.dictionaries.baselines import (
+    independent_components,
+    neurons,
+    principal_components,
+    random_directions,
+)
 from monoscope.evaluate import faithfulness, reconstruction
 from monoscope.evaluate.faithfulness import FaithfulnessSums, Replacement, spread_rows
 from monoscope.evaluate.intervals import IntervalOptions
@@ -71,7 +76,7 @@ class Bench:
     def tokens_to_read(self) -> int:
         """Tokens of all passes, about: the whole of what progress counts."""
         heldout = min(self.options.n_tokens, self.heldout.n_tokens)
-        total = 4 * heldout + 7 * self.options.n_faithfulness_tokens
+        total = 5 * heldout + 8 * self.options.n_faithfulness_tokens
         if self.tagged and self.calibration is not None:
             chosen_on = min(self.options.recovery.n_calibration_tokens, self.calibration.n_tokens)
             total += 5 * (heldout + chosen_on)
@@ -84,7 +89,7 @@ class Bench:
         )
 
     def baselines(self, k: int) -> dict[str, SparseAutoencoder]:
-        """What the dictionary is compared with: neurons, principal components, random directions, at its L0."""
+        """What the dictionary is compared with, at its L0: neurons, components of two kinds, random directions."""
         store, named = self.fitting, {"site": self.site, "model_hash": self.lm.hash}
         sample = store.sample(self.site, SAMPLE, self.options.seed)
         moments = store.statistics(self.site)
@@ -93,6 +98,7 @@ class Bench:
         return {
             "neurons": neurons(moments.mean, k, **named),
             "pca": principal_components(moments.mean, covariance, k, **named),
+            "ica": independent_components(sample, k, seed=self.options.seed, **named),
             "random": random_directions(
                 self.dictionary.n_features, moments.mean, sample, k, seed=self.options.seed, **named
             ),

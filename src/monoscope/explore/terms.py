@@ -132,6 +132,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
         "The model's own coordinates, each with either sign; for concepts also the hidden neurons of its MLP.",
     ),
     "pca": ("PCA", "Principal components: the directions of largest variance."),
+    "ica": ("ICA", "Independent components: the directions along which activations look least like noise."),
     "random": ("Random", "Directions drawn at random, as many as there are features."),
 }
 """Baseline -> its name and what it is."""

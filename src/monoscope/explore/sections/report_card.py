@@ -45,7 +45,7 @@ def report_card(part: Mapping[str, Any], formulas: Mapping[str, str]) -> Markup:
         "report-card",
         "Can they be trusted?",
         "Measured on text that was not used for training, and beside what is there for free: the model's own "
-        "neurons, principal components and random directions, all allowed as many units at once.",
+        "neurons, principal and independent components and random directions, all allowed as many units at once.",
         _headlines(columns[""], part),
         element("div", table, class_="scroll", tabindex=0, role="region", aria_label="Report card"),
         element(
