@@ -42,8 +42,10 @@ def write(rows: list[dict[str, Any]], **more: Any) -> None:
     print(json.dumps({"hardware": hardware(), "rows": rows, **more}, ensure_ascii=False))
 
 
-def row(what: str, ours: float, target: str) -> dict[str, Any]:
-    """A figure beside what it must reach, ``">= 0.8"`` or ``"<= 300"``."""
+def row(what: str, ours: float, target: str = "") -> dict[str, Any]:
+    """A figure beside what it must reach, ``">= 0.8"`` or ``"<= 300"``; without a target it stands alone."""
+    if not target:
+        return {"what": what, "ours": round(ours, 4)}
     sign, bound = target.split()
     reached = ours >= float(bound) if sign == ">=" else ours <= float(bound)
     return {"what": what, "ours": round(ours, 4), "target": target, "reached": bool(reached)}

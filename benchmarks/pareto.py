@@ -24,13 +24,13 @@ import subprocess
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import product
-from math import log
+from math import inf, log
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -40,7 +40,7 @@ import numpy as np
 import peer_train
 import torch
 from hardware import write
-from pareto_figure import aimed, drawn, merit, rows_of
+from pareto_figure import aimed, drawn, rows_of, unexplained_at
 from peer_environments import ENVIRONMENTS, PEERS, NotInstalled, environment
 from train_step import transcribed
 
@@ -76,7 +76,7 @@ TRIALS, CLOSE = 4, 1.15
 """Coefficients tried for each L0, at most, and the factor from it that is near enough."""
 TOLERANCE = 1e-3
 """Share by which the FVU of weights that came back may differ from that of the contestant's own reconstruction."""
-HELD_OUT, PREDICTED = 32_768, 16_384
+HELD_OUT, PREDICTED = 32_768, 8_192
 """Held-out tokens that are reconstructed, and those that the model predicts."""
 
 
@@ -276,58 +276,62 @@ class Workshop:
 
 
 def curve(workshop: Workshop, contestant: str, variant: str) -> dict[str, Any]:
-    """One variant of a contestant at every L0 and seed, in the setting that is best on the first seed."""
+    """One variant of a contestant at every L0 and seed, in the setting that is best at the middle L0 on seed 0."""
     asked = workshop.asked
+    middle = sorted(asked.levels)[len(asked.levels) // 2]
+    levels = [middle, *(level for level in asked.levels if level != middle)]
     entry: dict[str, Any] = {"contestant": contestant, "variant": variant, "points": [], "settings": {}}
-    tried: dict[float | None, list[dict[str, Any]]] = {}
+    merits: dict[float | None, float] = {}
     for rate in (None, *asked.learning_rates):
         base = {"contestant": contestant, "variant": variant, "learning_rate": rate}
         try:
-            tried[rate] = first_seed(workshop, base)
+            points = first_seed(workshop, base, [middle])
         except (Failed, NotInstalled) as error:
             entry["settings"][setting_name(rate)] = {"error": str(error)}
             print(f"{contestant} {variant}, {setting_name(rate)}: {error}", file=sys.stderr)
             continue
-        reached, score = merit(tried[rate], asked.levels)
-        entry["settings"][setting_name(rate)] = {"levels_reached": reached, "geometric_mean_fvu": score}
-    if not tried:
-        return entry | {"error": "no setting could be trained"}
-    best = min(
-        tried, key=lambda rate: (-merit(tried[rate], asked.levels)[0], merit(tried[rate], asked.levels)[1])
-    )
-    entry |= {"setting": setting_name(best), "points": list(tried[best])}
-    entry["defaults"] = tried.get(None, [])
-    for seed, point in product(range(1, asked.seeds), tried[best]):
-        names = ("contestant", "variant", "k", "coefficient", "learning_rate")
-        again = Training(**{name: point[name] for name in names}, seed=seed)
-        try:
+        found = unexplained_at([(point["l0"], point["fvu"]) for point in points], middle)
+        merits[rate] = inf if found is None else found
+        tried = [[point["l0"], point["fvu"]] for point in points]
+        entry["settings"][setting_name(rate)] = {"l0_and_fvu": tried, "fvu_at_middle_l0": found}
+    if not merits:
+        return entry | {"error": "it could be trained in no setting"}
+    best = min(merits, key=lambda rate: merits[rate])
+    entry["setting"] = setting_name(best)
+    try:
+        points = first_seed(workshop, base | {"learning_rate": best}, levels)
+        chosen = [nearest(points, level) for level in asked.levels] if points[0]["coefficient"] else points
+        prices = sorted({(point["k"] or 0, point["coefficient"] or 0.0) for point in chosen})
+        for seed, (k, coefficient) in product(range(asked.seeds), prices):
+            again = Training(
+                **base | {"learning_rate": best, "seed": seed}, k=k or None, coefficient=coefficient or None
+            )
             entry["points"].append(workshop.record(again))
-        except Failed as error:
-            return entry | {"points": [], "error": f"{again.name()}: {error}"}
+    except Failed as error:
+        return entry | {"points": [], "error": str(error)}
     return entry
 
 
-def first_seed(workshop: Workshop, base: dict[str, Any]) -> list[dict[str, Any]]:
-    """A training of seed 0 for every L0: told it, or at the coefficient that comes nearest to it."""
-    levels, kind = workshop.asked.levels, (base["contestant"], base["variant"])
-    if base["contestant"] == OURS or base["variant"] not in PRICES or kind in TARGETED:
+def first_seed(workshop: Workshop, base: dict[str, Any], levels: Sequence[int]) -> list[dict[str, Any]]:
+    """Trainings of seed 0 for these L0s: one told each of them, or those at the coefficients that were tried."""
+    contestant, variant = base["contestant"], base["variant"]
+    if contestant == OURS or variant not in PRICES or (contestant, variant) in TARGETED:
         return [workshop.record(Training(**base, k=level, seed=0)) for level in levels]
-    known: dict[float, dict[str, Any]] = {}
-
-    def attempt(coefficient: float) -> None:
-        rounded = float(f"{coefficient:.4g}")
-        known[rounded] = workshop.record(Training(**base, coefficient=rounded, seed=0))
-
-    def nearest(level: int) -> float:
-        return min(known, key=lambda price: abs(log(max(known[price]["l0"], 1e-3) / level)))
-
-    attempt(PRICES[base["variant"]])
+    tried: list[dict[str, Any]] = []
+    price = PRICES[variant]
     for level in levels:
         for _ in range(TRIALS):
-            if 1 / CLOSE < known[nearest(level)]["l0"] / level < CLOSE:
+            if tried and 1 / CLOSE < nearest(tried, level)["l0"] / level < CLOSE:
                 break
-            attempt(aimed({price: record["l0"] for price, record in known.items()}, level))
-    return [known[price] for price in sorted({nearest(level) for level in levels})]
+            if tried:
+                price = aimed([(point["coefficient"], point["l0"]) for point in tried], level)
+            tried.append(workshop.record(Training(**base, coefficient=float(f"{price:.4g}"), seed=0)))
+    return tried
+
+
+def nearest(points: list[dict[str, Any]], level: float) -> dict[str, Any]:
+    """The training whose L0 is nearest to a level, by its logarithm."""
+    return min(points, key=lambda point: abs(log(max(point["l0"], 1e-3) / level)))
 
 
 def main() -> None:

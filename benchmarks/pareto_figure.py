@@ -24,8 +24,10 @@ LOST: dict[str, Callable[[dict[str, Any]], float]] = {
 }
 """What is compared, the less the better: variance not explained, and cross-entropy not recovered against mean
 ablation, below a ten-thousandth all alike."""
-BEYOND = 1.1
+BEYOND = 1.15
 """Factor of L0 by which a curve is read beyond its last point."""
+FAR = 8
+"""Factor from the nearest price that was tried to the next, at most."""
 T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """97.5 % quantiles of Student's t, from one degree of freedom on."""
 
@@ -48,24 +50,18 @@ def unexplained_at(curve: Sequence[tuple[float, float]], l0: float) -> float | N
     return exp(y0 + (y1 - y0) * (wanted - x0) / (x1 - x0))
 
 
-def merit(points: list[dict[str, Any]], levels: Sequence[int]) -> tuple[int, float]:
-    """How many of the L0s a curve reaches, and its geometric mean FVU there."""
-    curve = [(point["l0"], point["fvu"]) for point in points]
-    found = [value for value in (unexplained_at(curve, level) for level in levels) if value is not None]
-    return len(found), exp(sum(map(log, found)) / len(found)) if found else float("inf")
-
-
-def aimed(known: dict[float, float], level: float) -> float:
-    """The coefficient at which L0 should be ``level``, by the logarithms of those tried around or near it."""
-    points = sorted((log(max(l0, 1e-3) / level), log(price)) for price, l0 in known.items())
-    above, below = [p for p in points if p[0] >= 0][:1], [p for p in points if p[0] < 0][-1:]
-    pair = [*below, *above] if above and below else sorted(points, key=lambda point: abs(point[0]))[:2]
-    offset, price = min(pair, key=lambda point: abs(point[0]))
-    slope = -1.0
-    if len(pair) == 2 and pair[0][0] != pair[1][0]:
-        slope = (pair[1][1] - pair[0][1]) / (pair[1][0] - pair[0][0])
-        slope = slope if slope < 0 else -1.0
-    return exp(price + min(log(8), max(-log(8), -offset * slope)))
+def aimed(tried: Sequence[tuple[float, float]], level: float) -> float:
+    """The price at which L0 should be ``level``, by the logarithms of (price, L0) that were tried around or near it."""
+    points = sorted((log(max(l0, 1e-3) / level), log(price)) for price, l0 in tried)
+    below, above = [point for point in points if point[0] < 0], [point for point in points if point[0] >= 0]
+    pair = [below[-1], above[0]] if below and above else sorted(points, key=lambda point: abs(point[0]))[:2]
+    (offset, price), (other, other_price) = (
+        min(pair, key=lambda point: abs(point[0])),
+        max(pair, key=lambda point: abs(point[0])),
+    )
+    slope = -1.0 if offset == other else (other_price - price) / (other - offset)
+    step = -offset * (slope if slope < 0 else -1.0)
+    return exp(price + min(log(FAR), max(-log(FAR), step)))
 
 
 def interval(values: Sequence[float]) -> list[float] | None:

@@ -1,7 +1,14 @@
 """The log of a run."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+
+from monoscope.errors import MissingInput, UnknownName
+from monoscope.train import log as module
 from monoscope.train.log import MetricsLog, read_metrics
 
 
@@ -22,3 +29,44 @@ def test_without_a_path_nothing_is_kept() -> None:
     log = MetricsLog(None)
     log.write({"step": 1})
     log.rewind(0)
+
+
+def test_tensorboard_reads_what_it_was_told(tmp_path: Path) -> None:
+    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    log = MetricsLog(tmp_path / "metrics.jsonl")
+    log.tell(["tensorboard"], "wide", tmp_path, 0)
+    log.write({"step": 50, "fvu": 0.5})
+    log.write({"step": 100, "fvu": 0.25})
+    log.close()
+    log.tell(["tensorboard"], "wide", tmp_path, 60)
+    log.write({"step": 100, "fvu": 0.125})
+    log.close()
+    curves = reading.EventAccumulator(str(tmp_path / "tensorboard" / "wide"))
+    curves.Reload()
+    assert [(point.step, point.value) for point in curves.Scalars("fvu")] == [(50, 0.5), (100, 0.125)]
+
+
+def test_weights_and_biases_is_told_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    run = SimpleNamespace(
+        log=lambda numbers, step: told.append((step, numbers)), finish=lambda: told.append("finished")
+    )
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=lambda **how: told.append(how) or run))
+    monkeypatch.setattr(module, "find_spec", lambda name: name)
+    log = MetricsLog(None)
+    log.tell(["wandb"], "wide", tmp_path, 0)
+    log.write({"step": 50, "fvu": 0.5})
+    log.close()
+    assert told == [
+        {"project": "monoscope", "name": "wide", "dir": str(tmp_path)},
+        (50, {"fvu": 0.5}),
+        "finished",
+    ]
+
+
+def test_a_mirror_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.raises(MissingInput, match="tensorboard"):
+        MetricsLog(None).tell(["tensorboard"], "wide", tmp_path, 0)
+    with pytest.raises(UnknownName, match="'tensorbord' is no mirror"):
+        MetricsLog(None).tell(["tensorbord"], "wide", tmp_path, 0)
