@@ -205,6 +205,8 @@ def value_of(told: str) -> Any:
 def main(adapters: dict[str, Callable[..., Trained]] = ADAPTERS, told: list[str] | None = None) -> None:
     """Train, evaluate, write."""
     asked = arguments_of(adapters, told)
+    # Peers' libraries ask whether optional packages are there: a benchmark of such a name would be taken for one.
+    sys.path[:] = [place for place in sys.path if Path(place).resolve() != Path(__file__).resolve().parent]
     activations = Activations(asked.activations)
     asked.d_model = activations.d_model
     torch.manual_seed(asked.seed)

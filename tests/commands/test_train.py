@@ -1,3 +1,6 @@
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,29 @@ def test_from_activations_then_indexed_evaluated_and_searched(
     assert indexed["n_features"] == 40
     assert indexed["n_tokens"] == 1500
     assert line.json("features", "search", out, "bridge")["query"] == "bridge"
+
+
+def test_two_processes_learn_what_one_learns(line: Line, store: Path, tmp_path: Path) -> None:
+    words = ("--activations", store, "--site", "blocks.1.resid_post", *SMALL)
+    launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2)
+    done = subprocess.run(
+        [
+            str(word)
+            for word in (*launcher, "-m", "monoscope", "train", *words, "--out", tmp_path / "two", "--json")
+        ],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1
+    two, one = json.loads(done.stdout), line.json("train", *words, "--out", tmp_path / "one")
+    assert load(tmp_path / "two" / "dictionary").hash == two["hash"]
+    assert two.keys() == one.keys()
+    assert two["fvu"] == pytest.approx(one["fvu"], rel=0.02)
+    # The same run: one process finds nothing left to do.
+    assert line.json("train", *words, "--out", tmp_path / "two")["hash"] == two["hash"]
 
 
 def test_from_a_model_and_a_corpus(line: Line, recipe: Recipe, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from monoscope.train.coding import blocks, coding_of
 from monoscope.train.constraints import share_gradient, tie
 from monoscope.train.objectives import losses
 from monoscope.train.penalties import Seen, check_penalty
+from monoscope.train.workbench import Workbench
 
 WIDTH, N_FEATURES = 16, 96
 X = torch.randn(64, WIDTH, generator=torch.Generator().manual_seed(0))
@@ -167,7 +168,7 @@ def test_selecting_in_blocks_selects_the_same(
     dictionary = made(sparsifier)
     whole = coding_of(dictionary, X).codes
     monkeypatch.setattr(coding, "ENTRIES", N_FEATURES * 7)
-    assert len(list(blocks(dictionary, X, None))) == 10
+    assert len(list(blocks(dictionary, X, Workbench()))) == 10
     assert torch.equal(coding_of(dictionary, X).codes.dense(N_FEATURES), whole.dense(N_FEATURES))
 
 

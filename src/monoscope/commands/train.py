@@ -17,9 +17,13 @@ from monoscope.commands.progress import Reporter
 from monoscope.commands.recipe import Recipe
 from monoscope.commands.run import make, through
 from monoscope.commands.run_folder import RunFolder
-from monoscope.commands.stages import STAGES
+from monoscope.commands.stages import STAGES, Renew
 from monoscope.errors import MismatchedArtefact, WrongUse, nearest
-from monoscope.train import TrainOptions, read_metrics
+from monoscope.train import Mesh, TrainOptions, read_metrics, torchrun, train
+from monoscope.train.sharding import check_mesh
+
+HARVEST, TRAINING = STAGES[:2]
+"""The stages that there are in such a run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,9 @@ class TrainCommand:
     """Learn a dictionary from stored activations, or from a model and a corpus that are harvested first.
 
     The result is a run: ``monoscope index``, ``evaluate``, ``features`` and ``steer`` take it.
+
+    ``torchrun --nproc-per-node 4 -m monoscope train ...`` learns it in four processes, and any other number of them
+    goes on with it.
     """
 
     out: Annotated[Path, tyro.conf.arg(metavar="RUN")]
@@ -37,6 +44,10 @@ class TrainCommand:
     """What is learnt from what."""
     training: TrainOptions = field(default_factory=TrainOptions)
     """How it is learnt; --tokens and --seed are short for two of these."""
+    feature_ranks: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="(default: all)")] = (
+        None
+    )
+    """Of the processes that torchrun started, how many share the features; groups of so many share the batch."""
 
 
 def train_to(options: TrainCommand, *, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -45,9 +56,81 @@ def train_to(options: TrainCommand, *, reporter: Reporter | None = None) -> dict
     Returns:
         ``run``, ``dictionary`` (folders), ``hash``, ``site``, ``n_features``, ``d_model``, ``tokens``, ``seconds``, and
         the last line of the training log: ``fvu``, ``l0``, ``dead_share`` and others.
+
+    Raises:
+        SystemExit: this is one of several processes, and not the first, which alone has a result.
     """
+    with torchrun(options.feature_ranks) as mesh:
+        if mesh.first:
+            others = Others(mesh)
+            try:
+                return learnt(options, reporter or Reporter(), others)
+            finally:
+                others.dismiss()
+        try:
+            help_learn(options, mesh)
+        except KeyboardInterrupt:
+            raise SystemExit(1) from None
+        raise SystemExit(0)
+
+
+class Others:
+    """The processes beside the first: they wait until it has prepared what is learnt from."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+        self.wait = True
+
+    def call(self) -> None:
+        """Let them learn."""
+        self.wait = False
+        self.mesh.agree(False)
+
+    def dismiss(self) -> None:
+        """Let them go if they wait: there is nothing to learn, or it could not be prepared."""
+        if self.wait:
+            self.wait = False
+            self.mesh.agree(True)
+
+
+def help_learn(options: TrainCommand, mesh: Mesh) -> None:
+    """Learn with the first process when it calls."""
+    (dismissed,) = mesh.agree(False)
+    if not dismissed:
+        run = OpenRun.at(options.out, Reporter())
+        store = ActivationStore.open(run.recipe.activations or run.folder.activations / "training")
+        learn(mesh, run, store, lambda now: None)
+
+
+def learn(mesh: Mesh, run: OpenRun, store: ActivationStore, renew: Renew) -> None:
+    """Learn the dictionary of a run, with the other processes of the mesh."""
+    with run.reporter.stage("train") as advance:
+
+        def both(done: int, total: int) -> None:
+            advance(done, total)
+            renew(False)
+
+        train(
+            store,
+            run.recipe.dictionary,
+            run.recipe.training,
+            out=run.folder.dictionary,
+            site=str(run.site),
+            parents=run.parents,
+            progress=both,
+            mesh=mesh,
+        )
+
+
+def learnt(options: TrainCommand, reporter: Reporter, others: Others) -> dict[str, Any]:
+    """What :func:`train_to` returns, from the first process."""
+
+    def do(run: OpenRun, renew: Renew) -> None:
+        store = run.training()
+        others.call()
+        learn(others.mesh, run, store, renew)
+
     began = monotonic()
-    reporter = reporter or Reporter()
     folder = RunFolder(options.out)
     if folder.begun:
         base = folder.recipe()
@@ -55,12 +138,14 @@ def train_to(options: TrainCommand, *, reporter: Reporter | None = None) -> dict
             base = replace(base, training=options.training)
     else:
         base = Recipe(training=options.training)
+    recipe, training = turned(base, options.dials), replace(TRAINING, do=do)
+    check_mesh(recipe.dictionary, recipe.training, others.mesh)
     if options.activations is None:
-        make(folder, turned(base, options.dials), reporter=reporter, keep_activations=True, stages=STAGES[:2])
+        make(folder, recipe, reporter=reporter, keep_activations=True, stages=(HARVEST, training))
     else:
         opened = from_store(folder, base, options)
         with folder.held():
-            through(OpenRun(folder, opened, reporter), STAGES[1:2], lambda path: None)
+            through(OpenRun(folder, opened, reporter), (training,), lambda path: None)
     run = OpenRun(folder, folder.recipe(), reporter)
     dictionary = run.dictionary
     log = folder.dictionary / "metrics.jsonl"

@@ -98,7 +98,9 @@ class Bench:
         return {
             "neurons": neurons(moments.mean, k, **named),
             "pca": principal_components(moments.mean, covariance, k, **named),
-            "ica": independent_components(sample, k, seed=self.options.seed, **named),
+            "ica": independent_components(
+                sample, k, seed=self.options.seed, site=self.site, model_hash=self.lm.hash
+            ),
             "random": random_directions(
                 self.dictionary.n_features, moments.mean, sample, k, seed=self.options.seed, **named
             ),

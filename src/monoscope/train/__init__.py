@@ -1,17 +1,20 @@
 """Learn a dictionary from a stream of activations; nothing here knows of language models."""
 
 from monoscope.train.log import read_metrics
+from monoscope.train.mesh import ALONE, Mesh, torchrun
 from monoscope.train.options import Objective, Resampling, TrainOptions
 from monoscope.train.penalties import L0, L1, PENALTIES, Gate, Penalty, Power, Tanh
 from monoscope.train.stream import JoinedStream, PairStream, Stream, TensorStream
 from monoscope.train.trainer import train
 
 __all__ = [
+    "ALONE",
     "L0",
     "L1",
     "PENALTIES",
     "Gate",
     "JoinedStream",
+    "Mesh",
     "Objective",
     "PairStream",
     "Penalty",
@@ -22,5 +25,6 @@ __all__ = [
     "TensorStream",
     "TrainOptions",
     "read_metrics",
+    "torchrun",
     "train",
 ]

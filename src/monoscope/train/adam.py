@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from monoscope.dictionaries.kernels.compiled import Compiled
 from monoscope.dictionaries.kernels.gradients import RowGradient
+from monoscope.train.mesh import ALONE, Mesh
+from monoscope.train.sharding import COPIED
 
 EPSILON = 6.25e-10
 """Added to the root of the mean square (Gao et al. 2024)."""
@@ -49,6 +51,7 @@ class Adam:
         betas: tuple[float, float],
         clip: float | None,
         unit_rows: frozenset[str] = frozenset(),
+        mesh: Mesh = ALONE,
     ) -> None:
         """Moments of zero for each parameter.
 
@@ -57,7 +60,9 @@ class Adam:
             betas: decays of the mean and of the mean square.
             clip: largest norm of all gradients together; None does not clip.
             unit_rows: names of the matrices whose rows keep norm 1.
+            mesh: the ranks that have the other features; ``clip`` is for the gradients of all.
         """
+        self.mesh = mesh
         self.parameters, self.betas, self.clip, self.unit_rows = dict(parameters), betas, clip, unit_rows
         self.means = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
         self.squares = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
@@ -77,11 +82,18 @@ class Adam:
         pulls = self._pulls(gathered or {})
         factor: float | Tensor = 1.0
         if self.clip is not None:
-            squares = [pull.square_norm(name in self.unit_rows) for name, pull in pulls.items()]
-            factor = (self.clip / (torch.stack(squares).sum().sqrt() + 1e-6)).clamp(max=1.0)
+            factor = (self.clip / (self._square_norm(pulls).sqrt() + 1e-6)).clamp(max=1.0)
         for name, pull in pulls.items():
             moments = as_rows(self.means[name]), as_rows(self.squares[name])
             pull.move(*moments, name in self.unit_rows, factor, numbers)
+
+    def _square_norm(self, pulls: Mapping[str, "CompiledPull | PlainPull"]) -> Float[Tensor, ""]:
+        """The squared norm of the gradients of all ranks, each counted once."""
+        squares = {name: pull.square_norm(name in self.unit_rows) for name, pull in pulls.items()}
+        none = torch.zeros_like(next(iter(squares.values())))
+        copied = sum((square for name, square in squares.items() if name in COPIED), none)
+        parts = sum((square for name, square in squares.items() if name not in COPIED), none)
+        return self.mesh.features.sum(parts) + copied
 
     def _pulls(self, gathered: Mapping[str, RowGradient]) -> dict[str, "CompiledPull | PlainPull"]:
         """What moves each parameter that is moved."""

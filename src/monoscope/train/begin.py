@@ -10,8 +10,10 @@ from torch import Tensor
 from monoscope.dictionaries.autoencoder import AutoencoderOptions, SparseAutoencoder
 from monoscope.dictionaries.scaling import Moments, Scaling
 from monoscope.errors import WrongUse
+from monoscope.train.mesh import ALONE, Mesh
 from monoscope.train.options import TrainOptions
 from monoscope.train.run import Run
+from monoscope.train.sharding import part_of
 from monoscope.train.stream import JoinedStream, PairStream, Stream
 
 SAMPLE = 32_768
@@ -36,8 +38,9 @@ def begin(
     training: TrainOptions,
     statistics: Moments | None,
     origin: Origin,
+    mesh: Mesh = ALONE,
 ) -> Run:
-    """A run before its first step.
+    """A run before its first step; of several ranks each makes the whole dictionary and keeps its part.
 
     Raises:
         WrongUse: the options' parts are not the stream's.
@@ -65,7 +68,8 @@ def begin(
         origin,
         paired=writing is not None,
     )
-    run = Run.begun(dictionary.to(reading.centre.device), training, reading, writing)
+    part = part_of(dictionary, mesh).to(reading.centre.device)
+    run = Run.begun(part, training, reading, writing, mesh)
     run.reach = reach_of(reading.apply(sample.float()))
     return run
 

@@ -13,6 +13,7 @@ from monoscope.dictionaries.codes import ActiveCodes
 from monoscope.dictionaries.kernels import bags, dot_rows, equal_bags, halves_are_fast, sum_rows, take
 from monoscope.dictionaries.selection import largest_of_all, largest_of_products
 from monoscope.dictionaries.sparsifiers import BatchTopK, TopK
+from monoscope.train.mesh import Mesh
 from monoscope.train.workbench import Workbench
 
 ENTRIES = 2**24
@@ -27,16 +28,20 @@ class Coding:
     """The codes, differentiable."""
     pre: Float[Tensor, "batch n_features"] | None
     """All pre-activations, where they were made."""
-    main: int | None = None
+    main: int | Int[Tensor, " batch"] | None = None
     """Of the slots of each activation, the first so many are what the dictionary keeps; None: all of them."""
 
     def kept(self) -> ActiveCodes | Float[Tensor, "batch n_features"]:
         """The codes of what the dictionary keeps."""
         if self.main is None or not isinstance(self.codes, ActiveCodes):
             return self.codes
-        values = self.codes.values.reshape(len(self.codes.starts), -1).clone()
-        values[:, self.main :] = 0
-        return ActiveCodes(values.flatten(), self.codes.indices, self.codes.starts)
+        values, starts = self.codes.values.clone(), self.codes.starts
+        if isinstance(self.main, int):
+            values.view(len(starts), -1)[:, self.main :] = 0
+        else:
+            _, stages, _ = staged(self.codes, self.main, (), 0)
+            values[bags(stages, len(values)) % 2 == 1] = 0
+        return ActiveCodes(values, self.codes.indices, starts)
 
     def l0(self, batch: int) -> Float[Tensor, ""]:
         """Active features of an activation, on average; of what the dictionary keeps."""
@@ -58,28 +63,92 @@ def coding_of(
         dictionary: the dictionary, in the units of ``x``.
         x: scaled activations.
         also: Multi-TopK: code ``also * k`` features of each activation, the ``k`` largest first.
-        workbench: collects the gradients of encoder and decoder; None: autograd gives them.
+        workbench: the ranks that code together: the dictionary and the codes are this one's part, selected from
+            the features, and for BatchTopK the activations, of all; and who collects gradients. None: one process.
     """
-    sparsifier = dictionary.options.sparsifier
+    workbench = workbench or Workbench()
+    sparsifier, mesh = dictionary.options.sparsifier, workbench.mesh
     if isinstance(sparsifier, TopK):
+        if mesh.features.size > 1:
+            return topk_among(dictionary, x, sparsifier.k, also, workbench)
         kept = min(sparsifier.k * also, dictionary.n_features)
-        indices = largest_of_products(
-            *halves(dictionary, x, workbench), kept, memory(dictionary, x, workbench)
-        )
+        indices = largest_features(dictionary, x, kept, workbench, ordered=also > 1)
         starts = equal_bags(len(x), kept, x.device)
-        if also > 1:
-            indices = largest_first(dictionary, x, indices)
         codes = active_codes(dictionary, x, indices.flatten(), starts, workbench)
         return Coding(codes, None, main=min(sparsifier.k, kept) if also > 1 else None)
     if isinstance(sparsifier, BatchTopK):
-        hint = float(dictionary.own["threshold"].detach()) if x.device.type == "cpu" else 0.0
+        hinted = x.device.type == "cpu" and mesh.every.size == 1
+        hint = float(dictionary.own["threshold"].detach()) if hinted else 0.0
+        count = sparsifier.k * len(x) * mesh.data.size
         rows, indices = largest_of_all(
-            lambda: blocks(dictionary, x, workbench), sparsifier.k * len(x), dictionary.n_features, hint
+            lambda: blocks(dictionary, x, workbench), count, dictionary.n_features, hint
         )
-        starts = torch.searchsorted(rows, torch.arange(len(x), device=x.device))
-        return Coding(active_codes(dictionary, x, indices, starts, workbench), None)
-    pre = dictionary.pre_activations(x)
+        if mesh.every.size > 1:
+            rows, indices = largest_among(mesh, dictionary, x, rows, indices, count)
+        return Coding(active_codes(dictionary, x, indices, starts_of(rows, x), workbench), None)
+    pre = (x - mesh.features.shared(dictionary.bias)) @ dictionary.encoder + dictionary.encoder_bias
     return Coding(sparsifier.trained(pre, dictionary.own), pre)
+
+
+def topk_among(
+    dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], k: int, also: int, workbench: Workbench
+) -> Coding:
+    """TopK of the features of all ranks: each finds its own largest, and keeps those among the largest of all."""
+    features = workbench.mesh.features
+    coded = min(k * also, dictionary.n_features * features.size)
+    indices = largest_features(dictionary, x, min(coded, dictionary.n_features), workbench, ordered=also > 1)
+    candidates = exact(dictionary, x, indices)
+    kept = features.largest(candidates, coded)
+    counts = kept.sum(1)
+    codes = active_codes(dictionary, x, indices[kept], counts.cumsum(0) - counts, workbench)
+    main = features.largest(candidates[:, :k], k).sum(1) if also > 1 else None
+    return Coding(codes, None, main)
+
+
+@torch.no_grad()
+def largest_features(
+    dictionary: SparseAutoencoder,
+    x: Float[Tensor, "batch d_in"],
+    k: int,
+    workbench: Workbench,
+    *,
+    ordered: bool = False,
+) -> Int[Tensor, "batch k"]:
+    """The features of largest pre-activation, where positive; with ``ordered`` the largest first."""
+    indices = largest_of_products(*halves(dictionary, x, workbench), k, memory(dictionary, x, workbench))
+    if not ordered:
+        return indices
+    return indices.gather(-1, exact(dictionary, x, indices).argsort(dim=-1, descending=True))
+
+
+@torch.no_grad()
+def exact(
+    dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], indices: Int[Tensor, "batch k"]
+) -> Float[Tensor, "batch k"]:
+    """Some pre-activations of each activation, in float32."""
+    flat, starts = indices.flatten(), equal_bags(len(x), indices.shape[1], x.device)
+    pre = dot_rows(x, dictionary.encoder.T, flat, starts, origin=dictionary.bias)
+    return (pre + dictionary.encoder_bias[flat]).reshape(indices.shape)
+
+
+def largest_among(
+    mesh: Mesh,
+    dictionary: SparseAutoencoder,
+    x: Float[Tensor, "batch d_in"],
+    rows: Int[Tensor, " found"],
+    indices: Int[Tensor, " found"],
+    count: int,
+) -> tuple[Int[Tensor, " kept"], Int[Tensor, " kept"]]:
+    """Of the rows and columns of the largest entries here, those among the ``count`` largest of all ranks."""
+    with torch.no_grad():
+        found = active_codes(dictionary, x, indices, starts_of(rows, x), Workbench()).values
+    kept = mesh.every.largest(found.unsqueeze(0), count).squeeze(0)
+    return rows[kept], indices[kept]
+
+
+def starts_of(rows: Int[Tensor, " slot"], x: Float[Tensor, "batch d_in"]) -> Int[Tensor, " batch"]:
+    """Where the slots of each activation start, given the row of each slot in order."""
+    return torch.searchsorted(rows, torch.arange(len(x), device=x.device))
 
 
 def active_codes(
@@ -87,29 +156,18 @@ def active_codes(
     x: Float[Tensor, "batch d_in"],
     indices: Int[Tensor, " slot"],
     starts: Int[Tensor, " batch"],
-    workbench: Workbench | None,
+    workbench: Workbench,
 ) -> ActiveCodes:
     """The positive pre-activations of the features in ``indices``, computed exactly, and of no others."""
-    into = None if workbench is None else workbench.encoder
-    pre = dot_rows(x, dictionary.encoder.T, indices, starts, origin=dictionary.bias, into=into)
+    origin = workbench.mesh.features.shared(dictionary.bias)
+    pre = dot_rows(x, dictionary.encoder.T, indices, starts, origin=origin, into=workbench.encoder)
     pre = pre + take(dictionary.encoder_bias, indices)
     return ActiveCodes(pre.relu(), indices, starts)
 
 
 @torch.no_grad()
-def largest_first(
-    dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], indices: Int[Tensor, "batch k"]
-) -> Int[Tensor, "batch k"]:
-    """The features of each activation in falling order of their exact pre-activations."""
-    flat, starts = indices.flatten(), equal_bags(len(x), indices.shape[1], x.device)
-    pre = dot_rows(x, dictionary.encoder.T, flat, starts, origin=dictionary.bias)
-    pre = (pre + dictionary.encoder_bias[flat]).reshape(indices.shape)
-    return indices.gather(-1, pre.argsort(dim=-1, descending=True))
-
-
-@torch.no_grad()
 def halves(
-    dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], workbench: Workbench | None
+    dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], workbench: Workbench
 ) -> tuple[Float[Tensor, "batch d_in"], Float[Tensor, "n_features d_in"], Float[Tensor, " n_features"]]:
     """What pre-activations are the product of: centred activations, encoder and its bias, in bfloat16 where fast.
 
@@ -120,21 +178,21 @@ def halves(
     centred = x - dictionary.bias
     if not halves_are_fast(x.device):
         return centred, rows, bias
-    half = (workbench or Workbench()).lend("encoder", tuple(rows.shape), torch.bfloat16, x.device)
+    half = workbench.lend("encoder", tuple(rows.shape), torch.bfloat16, x.device)
     return centred.bfloat16(), half.copy_(rows), bias.bfloat16()
 
 
 def memory(
-    dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], workbench: Workbench | None
+    dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], workbench: Workbench
 ) -> Float[Tensor, "block n_features"]:
     """Memory for the pre-activations of a few activations."""
     rows = min(len(x), max(1, ENTRIES // dictionary.n_features))
-    dtype = torch.bfloat16 if halves_are_fast(x.device) else torch.float32
-    return (workbench or Workbench()).lend("pre", (rows, dictionary.n_features), dtype, x.device)
+    dtype = torch.bfloat16 if halves_are_fast(x.device) else dictionary.encoder.dtype
+    return workbench.lend("pre", (rows, dictionary.n_features), dtype, x.device)
 
 
 def blocks(
-    dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], workbench: Workbench | None
+    dictionary: SparseAutoencoder, x: Float[Tensor, "batch d_in"], workbench: Workbench
 ) -> Iterator[Float[Tensor, "block n_features"]]:
     """Pre-activations of a few activations at a time; each block overwrites the last."""
     centred, rows, bias = halves(dictionary, x, workbench)
@@ -156,14 +214,17 @@ def reconstructions(
     were coded; then the *first* is what the dictionary writes. Each part is summed once, and stages are running
     sums of parts.
     """
-    codes = coding.codes
+    workbench = workbench or Workbench()
+    codes, features = coding.codes, workbench.mesh.features
     if not isinstance(codes, ActiveCodes):
         edges = [0, *(widths or (dictionary.n_features,))]
-        parts = [codes[:, low:high] @ dictionary.decoder[low:high] for low, high in pairwise(edges)]
+        parts = [
+            features.sum(codes[:, low:high] @ dictionary.decoder[low:high]) for low, high in pairwise(edges)
+        ]
     else:
         codes, starts, n_parts = staged(codes, coding.main, widths, dictionary.n_features)
-        into = None if workbench is None else workbench.decoder
-        sums = sum_rows(codes.values, codes.indices, starts, dictionary.decoder, into=into)
+        sums = sum_rows(codes.values, codes.indices, starts, dictionary.decoder, into=workbench.decoder)
+        sums = features.sum(sums)
         parts = list(sums.reshape(-1, n_parts, dictionary.d_out).unbind(1))
     written = dictionary.target_bias
     if dictionary.skip is not None:
@@ -176,7 +237,7 @@ def reconstructions(
 
 
 def staged(
-    codes: ActiveCodes, main: int | None, widths: tuple[int, ...], n_features: int
+    codes: ActiveCodes, main: int | Int[Tensor, " batch"] | None, widths: tuple[int, ...], n_features: int
 ) -> tuple[ActiveCodes, Int[Tensor, " bag"], int]:
     """Codes whose slots are ordered by activation and stage, where each stage's bag starts, and the stages."""
     batch, n_slots = len(codes.starts), len(codes.indices)

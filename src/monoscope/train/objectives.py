@@ -12,12 +12,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from monoscope.dictionaries.autoencoder import SparseAutoencoder
-from monoscope.dictionaries.kernels import pick_rows
-from monoscope.dictionaries.selection import largest
-from monoscope.train.coding import Coding, reconstructions
+from monoscope.dictionaries.kernels import dot_rows, equal_bags, halves_are_fast, pick_rows, sum_rows, take
+from monoscope.dictionaries.selection import largest, largest_of_products
+from monoscope.train.coding import ENTRIES, Coding, reconstructions
 from monoscope.train.options import Objective
 from monoscope.train.penalties import Penalty, Seen
 from monoscope.train.workbench import Workbench
+
+MANY = 16
+"""So many times the dead features that share a residual are too many for a matrix of their pre-activations."""
 
 
 def reconstruction(x: Float[Tensor, "batch d_out"], x_hat: Float[Tensor, "batch d_out"]) -> Float[Tensor, ""]:
@@ -32,6 +35,7 @@ def auxiliary_k(
     dead: Int[Tensor, " dead"],
     k: int,
     workbench: Workbench | None = None,
+    n_dead: int | None = None,
 ) -> Float[Tensor, ""]:
     """``d_out * mean |e - e_hat|^2 / mean |e|^2``: dead features learn what is left, ``e = target - x_hat``.
 
@@ -43,16 +47,55 @@ def auxiliary_k(
     authors' code and not in their formula, keeps its pull on dead features as the residual shrinks.
 
     Reference: Gao et al. 2024 (2406.04093), appendix A.2.
+
+    Args:
+        dictionary: the dictionary, or this rank's part of it.
+        x: what is read.
+        error: what is left.
+        dead: the dead features here.
+        k: how many of all dead features share the residual of an activation.
+        workbench: the ranks that have the other features and activations, and who collects gradients.
+        n_dead: dead features on all ranks; None: counted here.
     """
+    workbench = workbench or Workbench()
+    mesh = workbench.mesh
+    n_dead = mesh.features.count(len(dead)) if n_dead is None else n_dead
     error = error.detach()
-    into = (None, None) if workbench is None else (workbench.encoder, workbench.decoder)
-    columns = pick_rows(dictionary.encoder.T, dead, into=into[0])
-    pre = (x - dictionary.bias).detach() @ columns.T + dictionary.encoder_bias[dead]
-    if len(dead) > k:
-        kept = largest(pre.detach(), k)
-        pre = torch.zeros_like(pre).scatter(-1, kept, pre.gather(-1, kept))
-    left = reconstruction(error, pre.relu() @ pick_rows(dictionary.decoder, dead, into=into[1]))
-    return dictionary.d_out * left / error.square().sum(-1).mean().clamp(min=1e-12)
+    encoder = pick_rows(dictionary.encoder.T, dead, into=workbench.encoder)
+    decoder = pick_rows(dictionary.decoder, dead, into=workbench.decoder)
+    bias, centred = dictionary.encoder_bias[dead], (x - dictionary.bias).detach()
+    if len(dead) and n_dead > MANY * k:
+        e_hat = sparsely(centred, encoder, bias, decoder, k, workbench)
+    else:
+        pre = centred @ encoder.T + bias
+        if n_dead > k:
+            kept = largest(pre.detach(), min(k, len(dead)))
+            values = mesh.features.only_largest(pre.gather(-1, kept).to(bias), k)
+            pre = torch.zeros_like(pre, dtype=bias.dtype).scatter(-1, kept, values)
+        e_hat = pre.relu() @ decoder
+    left = reconstruction(error, mesh.features.sum(e_hat))
+    whole = mesh.data.mean(error.square().sum(-1).mean())
+    return dictionary.d_out * left / whole.clamp(min=1e-12)
+
+
+def sparsely(
+    x: Float[Tensor, "batch d_in"],
+    encoder: Float[Tensor, "dead d_in"],
+    bias: Float[Tensor, " dead"],
+    decoder: Float[Tensor, "dead d_out"],
+    k: int,
+    workbench: Workbench,
+) -> Float[Tensor, "batch d_out"]:
+    """What the ``k`` largest of very many dead features write, without a matrix of all their pre-activations."""
+    with torch.no_grad():
+        dtype = torch.bfloat16 if halves_are_fast(x.device) else x.dtype
+        block = workbench.lend("auxiliary", (max(1, ENTRIES // len(bias)), len(bias)), dtype, x.device)
+        tensors = x.to(dtype), encoder.detach().to(dtype), bias.detach().to(dtype)
+        indices = largest_of_products(*tensors, min(k, len(bias)), block)
+    starts = equal_bags(len(x), indices.shape[1], x.device)
+    pre = dot_rows(x, encoder, indices.flatten(), starts) + take(bias, indices.flatten())
+    kept = workbench.mesh.features.only_largest(pre.reshape(indices.shape), k).flatten()
+    return sum_rows(kept.relu(), indices.flatten(), starts, decoder)
 
 
 def losses(
@@ -67,6 +110,7 @@ def losses(
     price: float | Float[Tensor, ""],
     progress: float,
     workbench: Workbench | None = None,
+    n_dead: int | None = None,
 ) -> tuple[dict[str, Float[Tensor, ""]], Float[Tensor, "batch d_out"]]:
     """The weighted terms of the loss, and what the dictionary writes.
 
@@ -80,12 +124,20 @@ def losses(
         penalty: what is charged for activity.
         price: what the penalty is multiplied with.
         progress: share of the run that is done.
-        workbench: collects the gradients of encoder and decoder; None: autograd gives them.
+        workbench: the ranks that have the other features and activations, and who collects gradients; None: one
+            process. Terms are sums over all features, and means over the activations here.
+        n_dead: dead features on all ranks; None: counted here.
 
     Returns:
         ``reconstruction`` always; ``penalty``; ``auxiliary`` when some features are dead.
     """
-    widths = objective.prefixes(dictionary.n_features)
+    workbench = workbench or Workbench()
+    mesh = workbench.mesh
+    before = mesh.features.rank * dictionary.n_features
+    widths = tuple(
+        min(max(width - before, 0), dictionary.n_features)
+        for width in objective.prefixes(mesh.features.size * dictionary.n_features)
+    )
     stages = reconstructions(dictionary, x, coding, widths, workbench)
     x_hat = stages[0 if coding.main is not None else -1]
     weights = stage_weights(objective, coding, len(stages))
@@ -97,12 +149,12 @@ def losses(
     if penalty is not None:
         assert coding.pre is not None
         assert isinstance(coding.codes, Tensor)
-        terms["penalty"] = price * penalty(Seen(dictionary, target, coding.pre, coding.codes, progress))
-    if objective.auxiliary_weight and len(dead):
+        terms["penalty"] = price * penalty(Seen(dictionary, target, coding.pre, coding.codes, progress, mesh))
+    n_dead = mesh.features.count(len(dead)) if n_dead is None else n_dead
+    if objective.auxiliary_weight and n_dead:
         k = objective.auxiliary_k or max(1, dictionary.d_out // 2)
-        terms["auxiliary"] = objective.auxiliary_weight * auxiliary_k(
-            dictionary, x, target - x_hat, dead, k, workbench
-        )
+        left = auxiliary_k(dictionary, x, target - x_hat, dead, k, workbench, n_dead)
+        terms["auxiliary"] = objective.auxiliary_weight * left
     return terms, x_hat
 
 

@@ -16,6 +16,7 @@ from monoscope.dictionaries.autoencoder import SparseAutoencoder
 from monoscope.dictionaries.sparsifiers import Gated, JumpReLU, ReLU, Sparsifier
 from monoscope.errors import BrokenInput, WrongUse
 from monoscope.registry import Registry
+from monoscope.train.mesh import ALONE, Mesh
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,12 @@ class Seen:
     """Codes."""
     progress: float
     """Share of the run that is done, from 0 to 1."""
+    mesh: Mesh = ALONE
+    """The ranks that have the other features and activations."""
+
+    def summed(self, each: Float[Tensor, "batch n_features"]) -> Float[Tensor, ""]:
+        """Summed over the features of all ranks, the mean over the activations here."""
+        return self.mesh.features.sum(each.sum(1).mean())
 
 
 @runtime_checkable
@@ -44,7 +51,7 @@ class Penalty(Protocol):
     """The price, against the summed squared error; a controller of L0 turns it."""
 
     def __call__(self, seen: Seen) -> Float[Tensor, ""]:
-        """The price at weight 1: a mean over activations."""
+        """The price at weight 1: a mean over activations, of a sum over all features (:meth:`Seen.summed`)."""
         ...
 
 
@@ -74,7 +81,7 @@ class L1(Penalty):
 
     def __call__(self, seen: Seen) -> Float[Tensor, ""]:
         """The summed lengths."""
-        return lengths(seen).sum(1).mean()
+        return seen.summed(lengths(seen))
 
 
 @PENALTIES.register("power")
@@ -112,11 +119,12 @@ class Power(Penalty):
         f = lengths(seen)
         exponent = self.exponent(seen.progress)
         if exponent == 1:
-            return f.sum(1).mean()
+            return seen.summed(f)
         powers = torch.where(f > 0, f.clamp(min=1e-6), 1.0).pow(exponent) * (f > 0)
-        price = powers.sum(1).mean()
+        price = seen.summed(powers)
         with torch.no_grad():
-            ratio = f.sum(1).mean() / price.clamp(min=1e-12)
+            data = seen.mesh.data
+            ratio = data.mean(seen.summed(f)) / data.mean(price).clamp(min=1e-12)
         return price * ratio
 
 
@@ -137,7 +145,7 @@ class L0(Penalty):
 
     def __call__(self, seen: Seen) -> Float[Tensor, ""]:
         """The number of active features."""
-        return active(seen).sum(1).mean()
+        return seen.summed(active(seen))
 
 
 @PENALTIES.register("tanh")
@@ -162,10 +170,10 @@ class Tanh(Penalty):
 
     def __call__(self, seen: Seen) -> Float[Tensor, ""]:
         """Both terms, in units of the weight."""
-        charged = torch.tanh(self.steepness * lengths(seen)).sum(1).mean()
+        charged = seen.summed(torch.tanh(self.steepness * lengths(seen)))
         threshold = seen.dictionary.own["log_threshold"].exp()
         norms = seen.dictionary.part_norms().sum(1)
-        missing = ((threshold - seen.pre).relu() * norms).sum(1).mean()
+        missing = seen.summed((threshold - seen.pre).relu() * norms)
         return charged + (self.pre_activation / self.weight if self.weight else 0.0) * missing
 
 
@@ -190,8 +198,9 @@ class Gate(Penalty):
         dictionary, sparsifier = seen.dictionary, seen.dictionary.options.sparsifier
         assert isinstance(sparsifier, Gated)
         gates = sparsifier.gate(seen.pre, dictionary.own).relu()
-        charged = (gates * dictionary.part_norms().sum(1).detach()).sum(1).mean()
-        frozen = gates @ dictionary.decoder.detach() + dictionary.target_bias.detach()
+        charged = seen.summed(gates * dictionary.part_norms().sum(1).detach())
+        written = seen.mesh.features.sum(gates @ dictionary.decoder.detach())
+        frozen = written + dictionary.target_bias.detach()
         own = (seen.target - frozen).square().sum(1).mean()
         return charged + own / self.weight if self.weight else charged
 

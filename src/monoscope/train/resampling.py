@@ -4,9 +4,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from monoscope.train.coding import Coding, coding_of, reconstructions
 from monoscope.train.run import Run
+from monoscope.train.workbench import Workbench
 
-ROWS = 4096
+ROWS = 1024
 """Activations whose loss is measured at a time."""
 
 
@@ -24,6 +26,8 @@ def resample(
     Reference: Bricken et al. 2023 (Towards Monosemanticity), appendix "Neuron resampling". A known slip is to
     write through a chained index, into a copy: then nothing changes but Adam's moments.
 
+    Ranks that share the features draw together, and each makes its own dead features anew.
+
     Args:
         run: the run, between two steps.
         x: unscaled activations to draw from.
@@ -31,25 +35,28 @@ def resample(
     """
     settings = run.training.resampling
     assert settings is not None
-    dictionary = run.dictionary
+    dictionary, features = run.dictionary, run.mesh.features
     dead = run.liveness.dead(run.training.dead_after())
-    if not len(dead):
+    numbers = features.gather(torch.tensor([len(dead)])).tolist()
+    n_dead = sum(numbers)
+    if not n_dead:
         return dead
     x = run.reading.apply(x)
     wanted = x if target is None else (run.writing or run.reading).apply(target)
     losses = torch.cat(
         [
-            (out - dictionary(rows)).square().sum(1)
+            (out - written(run, rows)).square().sum(1)
             for rows, out in zip(x.split(ROWS), wanted.split(ROWS), strict=True)
         ]
     )
     generator = torch.Generator(x.device).manual_seed(run.training.seed * 1_000_003 + run.step)
-    chosen = torch.multinomial(
-        losses.square(), len(dead), replacement=len(dead) > len(x), generator=generator
-    )
+    drawn = torch.multinomial(losses.square(), n_dead, replacement=n_dead > len(x), generator=generator)
+    before = sum(numbers[: features.rank])
+    chosen = run.mesh.every.of_first(drawn)[before : before + len(dead)]
     alive = torch.ones(dictionary.n_features, dtype=torch.bool, device=x.device)
     alive[dead] = False
-    usual = dictionary.encoder[:, alive].norm(dim=0).mean() if bool(alive.any()) else torch.tensor(1.0)
+    norms = features.sum(dictionary.encoder[:, alive].norm(dim=0).sum())
+    usual = norms / (run.n_features - n_dead) if run.n_features > n_dead else 1.0
     reading = unit(x[chosen] - dictionary.bias)
     dictionary.decoder[dead] = unit(wanted[chosen] - dictionary.target_bias)
     dictionary.encoder[:, dead] = (reading * settings.encoder_norm * usual).T
@@ -60,6 +67,16 @@ def resample(
     forget(run, dead)
     run.liveness.tokens_since[dead] = 0
     return dead
+
+
+def written(run: Run, x: Float[Tensor, "batch d_in"]) -> Float[Tensor, "batch d_out"]:
+    """What the dictionary writes for scaled activations, from the features of all ranks."""
+    dictionary = run.dictionary
+    if dictionary.options.sparsifier.elementwise:
+        coding = Coding(dictionary.encode(x), None)
+    else:
+        coding = coding_of(dictionary, x, workbench=Workbench(run.mesh))
+    return reconstructions(dictionary, x, coding, workbench=Workbench(run.mesh))[-1]
 
 
 def forget(run: Run, features: Int[Tensor, " features"]) -> None:

@@ -1,6 +1,6 @@
 """The state of a training run, and the one step that moves it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -17,10 +17,12 @@ from monoscope.train.adam import Adam
 from monoscope.train.coding import Coding, coding_of
 from monoscope.train.constraints import share_gradient, tie
 from monoscope.train.liveness import Liveness
+from monoscope.train.mesh import ALONE, Mesh
 from monoscope.train.objectives import losses
 from monoscope.train.options import TrainOptions
 from monoscope.train.penalties import check_penalty
 from monoscope.train.schedule import default_learning_rate, ramp, trapezium
+from monoscope.train.sharding import whole_of
 from monoscope.train.workbench import Workbench
 
 THRESHOLD_DECAY = 0.999
@@ -47,26 +49,30 @@ class Outcome:
     """What the penalty was multiplied with."""
     dead_share: float
     """Share of features that had not been active lately."""
+    mesh: Mesh = ALONE
+    """The ranks that took the step; all of them ask for its metrics, or none."""
 
     @torch.no_grad()
     def metrics(self) -> dict[str, float]:
         """FVU, L0, dead share, the terms of the loss and the learning rate."""
-        spread = (self.target - self.target.mean(0)).square().sum()
+        data = self.mesh.data
+        spread = data.mean((self.target - data.mean(self.target.mean(0))).square().sum())
+        terms = {name: data.mean(term) for name, term in self.terms.items()}
         return {
-            "fvu": float((self.target - self.x_hat).square().sum() / spread),
-            "l0": float(self.coding.l0(len(self.target))),
+            "fvu": float(data.mean((self.target - self.x_hat).square().sum()) / spread),
+            "l0": float(self.mesh.overall(self.coding.l0(len(self.target)))),
             "dead_share": self.dead_share,
-            "auxiliary": float(self.terms.get("auxiliary", 0.0)),
-            "penalty": float(self.terms.get("penalty", 0.0)),
+            "auxiliary": float(terms.get("auxiliary", 0.0)),
+            "penalty": float(terms.get("penalty", 0.0)),
             "price": float(self.price),
-            "loss": float(sum(self.terms.values())),
+            "loss": float(sum(terms.values())),
             "learning_rate": self.learning_rate,
         }
 
 
 @dataclass
 class Run:
-    """The state of a training run: all that a checkpoint holds."""
+    """The state of a training run: all that a checkpoint holds. One of several ranks has its part of it."""
 
     training: TrainOptions
     reading: Scaling
@@ -86,8 +92,9 @@ class Run:
         training: TrainOptions,
         reading: Scaling,
         writing: Scaling | None = None,
+        mesh: Mesh = ALONE,
     ) -> "Run":
-        """A run before its first step."""
+        """A run before its first step; the dictionary is this rank's part."""
         check_penalty(dictionary.options.sparsifier, training.objective.penalty)
         for name, parameter in dictionary.named_parameters():
             parameter.requires_grad_(name not in dictionary.options.sparsifier.untrained)
@@ -97,27 +104,39 @@ class Run:
             if parameter.requires_grad and not (training.tied and name == "encoder")
         }
         unit_rows = frozenset({"decoder"} if training.unit_norm else ())
-        adam = Adam(moved, betas=training.betas, clip=training.gradient_clip, unit_rows=unit_rows)
+        adam = Adam(moved, betas=training.betas, clip=training.gradient_clip, unit_rows=unit_rows, mesh=mesh)
         device = dictionary.bias.device
         tokens_since = torch.zeros(dictionary.n_features, dtype=torch.int64, device=device)
         price = torch.zeros((), device=device)
-        # Tied directions need both gradients at once.
-        workbench = Workbench(collect=not training.tied)
-        return cls(
-            training, reading, writing, dictionary, adam, Liveness(tokens_since), price, workbench=workbench
-        )
+        liveness = Liveness(tokens_since)
+        # Both gradients of tied directions are needed at once, and parts of a batch have gradients to average.
+        workbench = Workbench(mesh, collect=not training.tied and mesh.data.size == 1)
+        return cls(training, reading, writing, dictionary, adam, liveness, price, workbench=workbench)
+
+    @property
+    def mesh(self) -> Mesh:
+        """The ranks that learn together."""
+        return self.workbench.mesh
+
+    @property
+    def n_features(self) -> int:
+        """Features on all ranks."""
+        return self.dictionary.n_features * self.mesh.features.size
 
     @property
     def learning_rate(self) -> float:
         """That of the coming step."""
         training = self.training
-        peak = training.learning_rate or default_learning_rate(self.dictionary.n_features)
+        peak = training.learning_rate or default_learning_rate(self.n_features)
         return peak * trapezium(self.step, training.n_steps, training.warmup, training.decay)
 
     def advance(
         self, x: Float[Tensor, "batch d_in"], target: Float[Tensor, "batch d_out"] | None = None
     ) -> Outcome:
-        """Take one step on unscaled activations; without a target they are to be reconstructed."""
+        """Take one step on unscaled activations; without a target they are to be reconstructed.
+
+        Of several ranks each is given its part of the batch.
+        """
         training, dictionary, objective = self.training, self.dictionary, self.training.objective
         x = self.reading.apply(x)
         near = None if self.reach is None else (x.norm(dim=1, keepdim=True) < self.reach).to(x)
@@ -128,6 +147,7 @@ class Run:
             target = (self.writing or self.reading).apply(target)
             target = target if near is None else target * near
         dead = self.liveness.dead(training.dead_after())
+        n_dead = self.mesh.features.count(len(dead))
         penalty = check_penalty(dictionary.options.sparsifier, objective.penalty)
         price = self._price(0.0 if penalty is None else penalty.weight)
         # Under autocast the dense products, of dense codes and of the auxiliary loss, are made in bfloat16.
@@ -135,15 +155,17 @@ class Run:
             coding = coding_of(dictionary, x, also=objective.also_k, workbench=self.workbench)
             terms, x_hat = losses(
                 dictionary, x, target, coding, objective, dead=dead, penalty=penalty, price=price,
-                progress=self.step / training.n_steps, workbench=self.workbench,
+                progress=self.step / training.n_steps, workbench=self.workbench, n_dead=n_dead,
             )  # fmt: skip
         dictionary.zero_grad()
         self.workbench.clear()
         torch.stack(list(terms.values())).sum().backward()
+        self.mesh.data.average(p.grad for p in dictionary.parameters() if p.grad is not None)
         rate = self._move()
         self._follow(coding, len(x))
         self.step += 1
-        return Outcome(target, x_hat.detach(), coding, terms, rate, price, len(dead) / dictionary.n_features)
+        share = n_dead / self.n_features
+        return Outcome(target, x_hat.detach(), coding, terms, rate, price, share, self.mesh)
 
     def _price(self, weight: float) -> float | Tensor:
         rise = ramp(self.step, self.training.n_steps, self.training.objective.penalty_warmup)
@@ -164,26 +186,30 @@ class Run:
     @torch.no_grad()
     def _follow(self, coding: Coding, batch: int) -> None:
         """What is counted, not learnt: who fired, BatchTopK's threshold, the price of activity."""
-        self.liveness.update(coding.kept(), batch)
+        self.liveness.update(coding.kept(), batch, self.mesh)
         if isinstance(self.dictionary.options.sparsifier, BatchTopK):
             assert isinstance(coding.codes, ActiveCodes)
             values = coding.codes.values
-            smallest = torch.where(values > 0, values, torch.inf).min()
             threshold = self.dictionary.own["threshold"]
-            threshold.lerp_(smallest, 1.0 if self.step == 0 else 1 - THRESHOLD_DECAY)
+            none = values.new_full((1,), torch.inf)
+            least = torch.cat([torch.where(values > 0, values, torch.inf), none]).min()
+            smallest = -self.mesh.every.max(-least)
+            followed = torch.where(smallest < torch.inf, smallest, threshold)
+            threshold.lerp_(followed, 1.0 if self.step == 0 else 1 - THRESHOLD_DECAY)
         wanted = self.training.objective.target_l0
         if wanted is not None:
-            self.log_price += CONTROL * (coding.l0(batch).clamp(min=1e-3) / wanted).log()
+            l0 = self.mesh.overall(coding.l0(batch))
+            self.log_price += CONTROL * (l0.clamp(min=1e-3) / wanted).log()
 
     def finished(self) -> SparseAutoencoder:
-        """The dictionary as a function of unscaled activations, its directions of norm 1."""
-        dictionary = self.dictionary.requires_grad_(False)
+        """The whole dictionary as a function of unscaled activations, its directions of norm 1."""
+        dictionary = whole_of(self.dictionary.requires_grad_(False), self.mesh)
         if not self.training.unit_norm:
             dictionary = normalised(dictionary)
         return folded(dictionary, self.reading, self.writing)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every tensor of the state by name."""
+        """Every tensor of the state by name; of several ranks, this one's part of each."""
         named = {f"dictionary.{name}": tensor for name, tensor in self.dictionary.state_dict().items()}
         for name, mean in self.adam.means.items():
             named |= {f"adam.{name}.mean": mean, f"adam.{name}.square": self.adam.squares[name]}
@@ -206,15 +232,17 @@ class Run:
         *,
         site: str,
         model_hash: str,
+        mesh: Mesh = ALONE,
     ) -> "Run":
-        """The run whose state :meth:`tensors` and :meth:`record` told."""
+        """The run whose state :meth:`tensors` and :meth:`record` told; the options are the whole dictionary's."""
+        options = replace(options, n_features=options.n_features // mesh.features.size)
         weights = under("dictionary.", tensors)
         dictionary = SparseAutoencoder.from_tensors(options, weights, site=site, model_hash=model_hash)
         reading, writing = (
             Scaling.from_tensors(under(f"{name}.", tensors)) for name in ("reading", "writing")
         )
         assert reading is not None
-        run = cls.begun(dictionary, training, reading, writing)
+        run = cls.begun(dictionary, training, reading, writing, mesh)
         run.liveness.tokens_since = tensors["liveness"]
         run.log_price = tensors["log_price"]
         run.step, run.reach = record["step"], record["reach"]

@@ -17,14 +17,16 @@ from monoscope.dictionaries.activity import record_activity
 from monoscope.dictionaries.autoencoder import AutoencoderOptions, SparseAutoencoder
 from monoscope.dictionaries.files import save
 from monoscope.dictionaries.scaling import Moments
-from monoscope.errors import BrokenInput
+from monoscope.errors import BrokenInput, MissingInput
 from monoscope.manifest import SCHEMA, content_hash, full_disk_is_said
 from monoscope.train.begin import Origin, begin
 from monoscope.train.checkpoint import interruption_awaited, read_checkpoint, write_checkpoint
 from monoscope.train.log import MetricsLog
+from monoscope.train.mesh import ALONE, Mesh
 from monoscope.train.options import TrainOptions
 from monoscope.train.resampling import resample
 from monoscope.train.run import Run
+from monoscope.train.sharding import check_mesh, parts, whole
 from monoscope.train.stream import Batch, PairStream, Store, Stream, stream_of
 
 LOG_EVERY = 50
@@ -47,12 +49,16 @@ def train(
     parents: Mapping[str, str] | None = None,
     statistics: Moments | None = None,
     progress: Progress | None = None,
+    mesh: Mesh = ALONE,
 ) -> SparseAutoencoder:
     """Learn a dictionary; it reads unscaled activations and knows its ``max_activation`` and ``density``.
 
     With ``out``, the run keeps checkpoints beside it, and the same call after an interruption of any kind
     goes on from the last one to the same bits, on the same machine, as if nothing had happened. A
     checkpoint of a run with other options or parents is not used. The log is ``out/metrics.jsonl``.
+
+    Several processes may learn one dictionary: each makes the same call, with a mesh. What is learnt, and what is
+    written, is that of one process, to rounding; any other number of them may go on with it.
 
     Args:
         activations: a stream, or an activation store.
@@ -63,14 +69,19 @@ def train(
         model_hash: content hash of the model they come from; a store knows its own.
         parents: name of each thing the activations were made from -> content hash; a store adds itself.
         statistics: moments of all activations, for scaling; a store has them, otherwise a sample is used.
-        progress: called after every batch with tokens done and tokens in all, the last pass included.
+        progress: called after every batch with tokens done and tokens in all, the last pass included; by the
+            first process.
+        mesh: the processes that share the work; see :func:`monoscope.train.mesh.torchrun`.
 
     Raises:
-        WrongUse: a store of several sites and none named.
+        WrongUse: a store of several sites and none named, or what the processes of the mesh cannot share.
         BrokenInput: activations that cannot be scaled, or a loss that is no longer a number.
+        MissingInput: a process does not see the checkpoint that another sees.
         OutOfSpace: the disk is full; the last checkpoint is kept.
     """
     options, training = options or AutoencoderOptions(), training or TrainOptions()
+    check_mesh(options, training, mesh)
+    progress = progress if mesh.first else None
     stream, site = stream_of(activations, site)
     parents = dict(parents or {})
     if isinstance(activations, Store):
@@ -80,18 +91,22 @@ def train(
         )
         statistics = statistics or activations.statistics(site)
     origin = Origin(site, model_hash)
-    workplace = Workplace(out, identity(options, training, parents, origin, stream.d_model))
-    run = workplace.resume(options, training, origin) or begin(stream, options, training, statistics, origin)
+    workplace = Workplace(out, identity(options, training, parents, origin, stream.d_model), mesh)
+    run = workplace.resume(options, training, origin)
+    run = run or begin(stream, options, training, statistics, origin, mesh)
     learn(run, stream, workplace, progress)
     dictionary = run.finished()
-    record_activity(dictionary, first_batches(stream, training, progress))
+    record_activity(dictionary, first_batches(stream, training, progress, mesh))
+    dictionary.max_activation.copy_(mesh.data.max(dictionary.max_activation))
+    dictionary.density.copy_(mesh.data.mean(dictionary.density))
     workplace.publish(dictionary, parents, training)
+    mesh.meet()
     return dictionary
 
 
 def learn(run: Run, stream: Stream | PairStream, workplace: "Workplace", progress: Progress | None) -> None:
     """Take the steps that are left; an interrupt is obeyed between two of them, after a checkpoint."""
-    training, n_steps = run.training, run.training.n_steps
+    training, n_steps, mesh = run.training, run.training.n_steps, run.mesh
     left = islice(stream.batches(training.batch, seed=training.seed, start=run.step), n_steps - run.step)
     events = resampling_steps(training)
     saved = logged = monotonic()
@@ -100,7 +115,7 @@ def learn(run: Run, stream: Stream | PairStream, workplace: "Workplace", progres
         for batch in left:
             if run.step in events:
                 resample(run, *sampled(stream, training, run.step))
-            outcome = run.advance(*checked(batch, run))
+            outcome = run.advance(*(mesh.data.part(each) for each in checked(batch, run)))
             now = monotonic()
             if run.step % LOG_EVERY == 0 or run.step == n_steps:
                 speed = (run.step - since) * training.batch / max(now - logged, 1e-9)
@@ -109,10 +124,12 @@ def learn(run: Run, stream: Stream | PairStream, workplace: "Workplace", progres
                 place = {"step": run.step, "tokens": run.step * training.batch}
                 workplace.log.write(place | metrics | {"tokens_per_second": round(speed)})
                 logged, since = now, run.step
-            if interrupted() or now - saved > training.checkpoint_every_seconds:
+            due = mesh.first and now - saved > training.checkpoint_every_seconds
+            stop, due = mesh.agree(interrupted(), due)
+            if stop or due:
                 workplace.keep(run)
                 saved = now
-            if interrupted():
+            if stop:
                 raise KeyboardInterrupt
             report(progress, training, run.step)
     workplace.keep(run)
@@ -134,13 +151,13 @@ def sampled(stream: Stream | PairStream, training: TrainOptions, step: int) -> t
 
 
 def first_batches(
-    stream: Stream | PairStream, training: TrainOptions, progress: Progress | None
+    stream: Stream | PairStream, training: TrainOptions, progress: Progress | None, mesh: Mesh
 ) -> Iterator[Float[Tensor, "batch d_model"]]:
-    """The batches of the run's beginning once more, for the activity of its features."""
+    """The batches of the run's beginning once more, for the activity of its features; of each this rank's part."""
     for number, batch in enumerate(
         islice(stream.batches(training.batch, seed=training.seed), n_last_pass(training))
     ):
-        yield batch[0] if isinstance(batch, tuple) else batch
+        yield mesh.data.part(batch[0] if isinstance(batch, tuple) else batch)
         report(progress, training, training.n_steps + number + 1)
 
 
@@ -203,39 +220,63 @@ def identity(
 
 
 class Workplace:
-    """The hidden folder beside ``out`` for a run's checkpoint and log; without ``out`` nothing is kept."""
+    """The hidden folder beside ``out`` for a run's checkpoint and log; without ``out`` nothing is kept.
 
-    def __init__(self, out: Path | None, identity: str) -> None:
+    Of several processes all read and the first alone writes: whole tensors, as one process does.
+    """
+
+    def __init__(self, out: Path | None, identity: str, mesh: Mesh = ALONE) -> None:
+        self.mesh = mesh
         self.out = None if out is None else Path(out)
         self.identity = identity
         self.folder = None if self.out is None else self.out.with_name(f".{self.out.name}.training")
-        self.log = MetricsLog(None if self.folder is None else self.folder / "metrics.jsonl")
+        said = None if self.folder is None or not mesh.first else self.folder / "metrics.jsonl"
+        self.log = MetricsLog(said)
 
     def resume(self, options: AutoencoderOptions, training: TrainOptions, origin: Origin) -> Run | None:
-        """The run that was interrupted here; None, and an empty folder, where it was another or none."""
+        """The run that was interrupted here; None, and an empty folder, where it was another or none.
+
+        Raises:
+            MissingInput: only some of the processes see it.
+        """
         if self.folder is None:
             return None
         found = read_checkpoint(self.folder / "checkpoint.safetensors")
-        if found is None or found[1].get("identity") != self.identity:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            with full_disk_is_said(self.folder):
-                self.folder.mkdir(parents=True)
+        ours = found is not None and found[1].get("identity") == self.identity
+        seen, unseen = self.mesh.agree(ours, not ours)
+        if seen and unseen:
+            raise MissingInput(
+                f"not every process finds the checkpoint in {self.folder}",
+                "give all of them the same folder, on a disk that they share",
+            )
+        if found is None or not ours:
+            if self.mesh.first:
+                shutil.rmtree(self.folder, ignore_errors=True)
+                with full_disk_is_said(self.folder):
+                    self.folder.mkdir(parents=True)
             return None
-        run = Run.resumed(options, training, *found, site=origin.site, model_hash=origin.model_hash)
+        tensors, record = parts(found[0], self.mesh), found[1]
+        run = Run.resumed(
+            options, training, tensors, record,
+            site=origin.site, model_hash=origin.model_hash, mesh=self.mesh,
+        )  # fmt: skip
         self.log.rewind(run.step)
         return run
 
     def keep(self, run: Run) -> None:
         """Write a checkpoint."""
-        if self.folder is not None:
+        if self.folder is None or self.mesh.data.rank:
+            return
+        tensors = whole(run.tensors(), self.mesh, keep=self.mesh.first)
+        if self.mesh.first:
             record = run.record() | {"identity": self.identity}
-            write_checkpoint(self.folder / "checkpoint.safetensors", run.tensors(), record)
+            write_checkpoint(self.folder / "checkpoint.safetensors", tensors, record)
 
     def publish(
         self, dictionary: SparseAutoencoder, parents: Mapping[str, str], training: TrainOptions
     ) -> None:
         """Write the finished artefact and leave nothing else."""
-        if self.out is None or self.folder is None:
+        if self.out is None or self.folder is None or not self.mesh.first:
             return
         logs = [self.log.path] if self.log.path is not None and self.log.path.is_file() else []
         save(

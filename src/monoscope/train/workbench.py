@@ -1,4 +1,4 @@
-"""What the steps of a run work with, one after another."""
+"""What the steps of a run work with, one after another, and with whom."""
 
 from typing import final
 
@@ -6,17 +6,19 @@ import torch
 from torch import Tensor
 
 from monoscope.dictionaries.kernels.gradients import RowGradient, Sorter
+from monoscope.train.mesh import ALONE, Mesh
 
 
 @final
 class Workbench:
-    """Large memory that every step uses again, and the gradients of the matrices while they are collected.
+    """The ranks that take a step together, large memory that every step uses again, and gradients of matrices.
 
     Made anew in every step, a large tensor costs more in page faults than in arithmetic.
     """
 
-    def __init__(self, *, collect: bool = True) -> None:
-        """An empty one; with ``collect`` off autograd gives every gradient itself."""
+    def __init__(self, mesh: Mesh = ALONE, *, collect: bool = False) -> None:
+        """An empty one; with ``collect`` the gradients of the matrices are collected here, and autograd gives none."""
+        self.mesh = mesh
         sorter = Sorter()
         self.encoder = RowGradient(sorter) if collect else None
         self.decoder = RowGradient(sorter) if collect else None
