@@ -109,6 +109,7 @@ def test_from_a_model_and_a_corpus(line: Line, recipe: Recipe, tmp_path: Path) -
         (("--site", "blocks.0.resid_post", "--k", 99), "k = 99 is more than n_features = 40"),
         (("--site", "blocks.0.resid_post", "--tokens", 0), "--tokens 0 trains nothing"),
         (("--site", "blocks.0.resid_post", "--seed", -1), "--seed -1 is negative"),
+        (("--site", "blocks.0.resid_post", "--feature-ranks", 2), "1 process cannot be put into groups of 2"),
     ],
 )
 def test_what_cannot_be_learnt(line: Line, store: Path, tmp_path: Path, words: tuple, said: str) -> None:

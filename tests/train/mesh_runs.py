@@ -6,6 +6,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import prod
@@ -36,6 +37,7 @@ from monoscope.dictionaries import (  # noqa: E402
     TopK,
 )
 from monoscope.dictionaries.codes import ActiveCodes  # noqa: E402
+from monoscope.errors import WrongUse  # noqa: E402
 from monoscope.train import (  # noqa: E402
     L1,
     JoinedStream,
@@ -71,22 +73,25 @@ class Case:
     training: TrainOptions
     stream: Stream | PairStream
     parts: tuple[int, ...]
+    favoured: int
+    """So many features, the first, are active far more than others."""
 
 
 def case(sparsifier: Sparsifier, objective: Objective = AUXILIARY, **options: object) -> Case:
     stream = options.pop("stream", TensorStream(X))
-    parts = options.pop("parts", ())
+    parts, favoured = options.pop("parts", ()), options.pop("favoured", 0)
     how = {"dead_after_tokens": 31, "learning_rate": 3e-3, "seed": 3} | options
     training = TrainOptions(n_tokens=STEPS * BATCH, batch=BATCH, objective=objective, **how)
-    return Case(sparsifier, training, stream, parts)
+    return Case(sparsifier, training, stream, parts, favoured)
 
 
 CASES = {
     "topk": case(TopK(4)),
     "default rate": case(TopK(4), learning_rate=None, gradient_clip=None),
-    "multi-topk": case(TopK(4), replace(AUXILIARY, also_k=4)),
+    "multi-topk": case(TopK(4), replace(AUXILIARY, also_k=8)),
     "matryoshka of topk": case(TopK(4), replace(AUXILIARY, matryoshka=(0.1, 0.6, 1))),
     "batchtopk": case(BatchTopK(4)),
+    "lopsided": case(BatchTopK(4), favoured=16),
     "matryoshka": case(BatchTopK(4), replace(AUXILIARY, matryoshka=(0.1, 0.6, 1))),
     "relu": case(ReLU(), replace(AUXILIARY, penalty=L1(0.5)), unit_norm=False),
     "p-annealing": case(ReLU(), replace(AUXILIARY, penalty=Power(0.5, start=0.2))),
@@ -109,6 +114,8 @@ def followed(how: Case, mesh: Mesh) -> dict[str, Tensor]:
     """Every step's losses and active features, and the state at the end, of all ranks together."""
     options = AutoencoderOptions(n_features=N_FEATURES, sparsifier=how.sparsifier, parts=how.parts)
     run = begin(how.stream, options, how.training, None, Origin("", ""), mesh)
+    with torch.no_grad():
+        run.dictionary.encoder_bias[mesh.features.part(torch.arange(N_FEATURES)) < how.favoured] += 3
     found: dict[str, list[Tensor]] = {"metrics": [], "active": [], "coded": []}
     for step, batch in enumerate(islice(how.stream.batches(BATCH, seed=3), STEPS)):
         if how.training.resampling and step == STEPS // 2:
@@ -158,6 +165,9 @@ def exactly() -> None:
 def rank(number: int, world: int, out: Path, shapes: tuple[str, ...]) -> None:
     """One process of ``world``: every case on every shape, and whole runs."""
     dist.init_process_group("gloo", init_method=f"file://{out}/ranks {world}", rank=number, world_size=world)
+    with suppress(WrongUse):
+        Mesh.over(world, 3)
+        raise AssertionError("no grid of so many ranks was refused")
     for shape in shapes:
         mesh = Mesh.over(*map(int, shape.split("x")))
         for name, how in CASES.items():

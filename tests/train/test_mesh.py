@@ -1,5 +1,6 @@
 """Several processes learn what one learns, and go on with one another's runs."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from monoscope.dictionaries import AutoencoderOptions, TopK
+from monoscope.dictionaries import AutoencoderOptions, Sparsifier, TopK
 from monoscope.dictionaries.files import load
 from monoscope.errors import MissingInput, WrongUse
 from monoscope.train import ALONE, Mesh, TensorStream, TrainOptions, coding, read_metrics, torchrun, train
@@ -43,7 +44,8 @@ def exact() -> Iterator[None]:
 def started(out: Path, *shapes: str) -> None:
     """Have as many processes as the shapes need follow every case, and make a whole run or go on with one."""
     words = [sys.executable, mesh_runs.__file__, out, *shapes]
-    done = subprocess.run(words, stderr=subprocess.PIPE, text=True, timeout=200, check=False)
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(words, env=one_thread, stderr=subprocess.PIPE, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -187,6 +189,20 @@ def test_what_does_not_come_out_even_is_refused(
     mesh = Mesh(Axis(data), Axis(features), Axis(data * features))
     with pytest.raises(WrongUse, match=said):
         check_mesh(AutoencoderOptions(n_features=64, **options), TrainOptions(batch=32), mesh)
+
+
+class Softmax(Sparsifier):
+    """A sparsifier that looks at all features."""
+
+    name = "softmax"
+    elementwise = False
+
+
+def test_a_sparsifier_that_looks_at_all_features_is_not_shared() -> None:
+    options = AutoencoderOptions(n_features=64, sparsifier=Softmax())
+    check_mesh(options, TrainOptions(batch=32), Mesh(Axis(2), Axis(1), Axis(2)))
+    with pytest.raises(WrongUse, match="softmax looks at all features"):
+        check_mesh(options, TrainOptions(batch=32), Mesh(Axis(1), Axis(2), Axis(2)))
 
 
 def test_processes_that_are_no_grid_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,6 @@ from monoscope.dictionaries.codes import ActiveCodes
 from monoscope.dictionaries.kernels import bags, dot_rows, equal_bags, halves_are_fast, sum_rows, take
 from monoscope.dictionaries.selection import largest_of_all, largest_of_products
 from monoscope.dictionaries.sparsifiers import BatchTopK, TopK
-from monoscope.train.mesh import Mesh
 from monoscope.train.workbench import Workbench
 
 ENTRIES = 2**24
@@ -77,14 +76,14 @@ def coding_of(
         codes = active_codes(dictionary, x, indices.flatten(), starts, workbench)
         return Coding(codes, None, main=min(sparsifier.k, kept) if also > 1 else None)
     if isinstance(sparsifier, BatchTopK):
-        hinted = x.device.type == "cpu" and mesh.every.size == 1
-        hint = float(dictionary.own["threshold"].detach()) if hinted else 0.0
+        hint = float(dictionary.own["threshold"].detach()) if x.device.type == "cpu" else 0.0
         count = sparsifier.k * len(x) * mesh.data.size
-        rows, indices = largest_of_all(
-            lambda: blocks(dictionary, x, workbench), count, dictionary.n_features, hint
-        )
         if mesh.every.size > 1:
-            rows, indices = largest_among(mesh, dictionary, x, rows, indices, count)
+            rows, indices = batch_topk_among(dictionary, x, count, hint, workbench)
+        else:
+            rows, indices = largest_of_all(
+                lambda: blocks(dictionary, x, workbench), count, dictionary.n_features, hint
+            )
         return Coding(active_codes(dictionary, x, indices, starts_of(rows, x), workbench), None)
     pre = (x - mesh.features.shared(dictionary.bias)) @ dictionary.encoder + dictionary.encoder_bias
     return Coding(sparsifier.trained(pre, dictionary.own), pre)
@@ -131,19 +130,31 @@ def exact(
     return (pre + dictionary.encoder_bias[flat]).reshape(indices.shape)
 
 
-def largest_among(
-    mesh: Mesh,
+def batch_topk_among(
     dictionary: SparseAutoencoder,
     x: Float[Tensor, "batch d_in"],
-    rows: Int[Tensor, " found"],
-    indices: Int[Tensor, " found"],
     count: int,
+    hint: float,
+    workbench: Workbench,
 ) -> tuple[Int[Tensor, " kept"], Int[Tensor, " kept"]]:
-    """Of the rows and columns of the largest entries here, those among the ``count`` largest of all ranks."""
-    with torch.no_grad():
-        found = active_codes(dictionary, x, indices, starts_of(rows, x), Workbench()).values
-    kept = mesh.every.largest(found.unsqueeze(0), count).squeeze(0)
-    return rows[kept], indices[kept]
+    """Rows and columns of the entries here that are among the ``count`` largest of all ranks; exact.
+
+    Each rank looks for half as many again as its even share. Where all of those are kept there may be more, and
+    all ranks look for twice as many.
+    """
+    mesh = workbench.mesh
+    wanted = min(count, 1 + 3 * count // (2 * mesh.every.size))
+    while True:
+        rows, indices = largest_of_all(
+            lambda: blocks(dictionary, x, workbench), wanted, dictionary.n_features, hint
+        )
+        with torch.no_grad():
+            found = active_codes(dictionary, x, indices, starts_of(rows, x), Workbench()).values
+        kept = mesh.every.largest(found.unsqueeze(0), count, at_most=wanted).squeeze(0)
+        (more,) = mesh.agree(wanted < count and len(rows) == wanted and bool(kept.all()))
+        if not more:
+            return rows[kept], indices[kept]
+        wanted = min(count, 2 * wanted)
 
 
 def starts_of(rows: Int[Tensor, " slot"], x: Float[Tensor, "batch d_in"]) -> Int[Tensor, " batch"]:

@@ -101,18 +101,22 @@ class Axis:
         return whole.narrow(dim, self.rank * length, length)
 
     @torch.no_grad()
-    def largest(self, candidates: Float[Tensor, "row candidate"], k: int) -> Bool[Tensor, "row candidate"]:
+    def largest(
+        self, candidates: Float[Tensor, "row candidate"], k: int, *, at_most: int | None = None
+    ) -> Bool[Tensor, "row candidate"]:
         """Which of this rank's candidates are among the ``k`` largest of their row on all ranks.
 
         Of equal ones those of lower ranks are taken, and on a rank those that come first.
 
         Args:
-            candidates: at most ``k`` for each row; not every rank needs as many.
+            candidates: not every rank needs to have as many.
             k: how many are wanted of each row.
+            at_most: how many candidates of a row a rank may have; None: ``k``.
         """
         mine = candidates.shape[1]
-        together = self.gather(pad(candidates, (0, k - mine), value=-torch.inf), dim=1)
-        last = together.topk(k, dim=1, sorted=False).values.amin(1, keepdim=True)
+        missing = (k if at_most is None else at_most) - mine
+        together = self.gather(pad(candidates, (0, missing), value=-torch.inf), dim=1)
+        last = together.topk(min(k, together.shape[1]), dim=1, sorted=False).values.amin(1, keepdim=True)
         above, level = together > last, together == last
         room = k - above.sum(1, keepdim=True)
         return self.part(above | (level & (level.cumsum(1) <= room)), dim=1)[:, :mine]
@@ -190,7 +194,8 @@ def torchrun(feature_ranks: int | None = None) -> Iterator[Mesh]:
     """The grid of the processes that ``torchrun`` started; one process where it did not.
 
     By default all ranks share the features. That costs a sum of reconstructions a step, ``batch x d_out``, where
-    sharing the batch costs one of both matrices' gradients; and a dictionary may be larger than one device.
+    sharing the batch costs one of both matrices' gradients; and a dictionary may be larger than one device. All
+    processes must see the same folders. Activations are on the CPU, or each process's on a CUDA device of its own.
 
     Args:
         feature_ranks: how many ranks share the features; each group of so many has a part of the batch.

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from monoscope.train.coding import Coding, coding_of, reconstructions
 from monoscope.train.run import Run
+from monoscope.train.sharding import COPIED
 from monoscope.train.workbench import Workbench
 
 ROWS = 1024
@@ -85,7 +86,7 @@ def forget(run: Run, features: Int[Tensor, " features"]) -> None:
         for name, moment in moments.items():
             if name == "encoder":
                 moment[:, features] = 0
-            elif moment.ndim and name not in ("bias", "output_bias", "skip"):
+            elif moment.ndim and name not in COPIED:
                 moment[features] = 0
 
 
