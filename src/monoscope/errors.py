@@ -64,6 +64,10 @@ class MismatchedArtefact(BrokenInput):
     """Two artefacts that were not made from each other; the sentence says which hash or width differs."""
 
 
+class OutOfMemory(MonoscopeError):
+    """A device's memory cannot hold what was asked for."""
+
+
 class OutOfSpace(MonoscopeError):
     """The disk filled up; what was complete before is kept."""
 

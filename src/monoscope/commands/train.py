@@ -213,5 +213,19 @@ def train_to_text(result: dict[str, Any]) -> str:
     )
     return (
         f"{result['n_features']:,} features of {result['site']} in {result['seconds']:.0f} s ({metrics})\n"
+        f"{where_time_went(result)}"
         f"run: {result['run']}"
     )
+
+
+def where_time_went(result: dict[str, Any]) -> str:
+    """A line of the shares of training's time; nothing where nothing was trained."""
+    named = {
+        "stream": "reading activations",
+        "dictionary": "the dictionary",
+        "keeping": "log and checkpoints",
+    }
+    told = [
+        f"{words} {result[f'{part}_share']:.0%}" for part, words in named.items() if f"{part}_share" in result
+    ]
+    return f"time: {', '.join(told)}\n" if told else ""

@@ -95,6 +95,8 @@ class TrainOptions:
     """Seed of the initial directions, of the tokens' order and of the sample that scaling is fitted on."""
     checkpoint_every_seconds: float = 30.0
     """Seconds between two checkpoints; an interrupted run also writes one."""
+    mirrors: tuple[str, ...] = ()
+    """Who is told the log's numbers too: tensorboard (a folder beside the dictionary), wandb."""
 
     def __post_init__(self) -> None:
         if self.n_tokens < 1 or self.batch < 1:

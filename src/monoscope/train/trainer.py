@@ -2,12 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from itertools import islice
 from math import isfinite
 from pathlib import Path
-from time import monotonic
 
 import torch
 from jaxtyping import Float
@@ -17,16 +16,18 @@ from monoscope.dictionaries.activity import record_activity
 from monoscope.dictionaries.autoencoder import AutoencoderOptions, SparseAutoencoder
 from monoscope.dictionaries.files import save
 from monoscope.dictionaries.scaling import Moments
-from monoscope.errors import BrokenInput, MissingInput
+from monoscope.errors import BrokenInput, MissingInput, WrongUse
 from monoscope.manifest import SCHEMA, content_hash, full_disk_is_said
 from monoscope.train.begin import Origin, begin
 from monoscope.train.checkpoint import interruption_awaited, read_checkpoint, write_checkpoint
 from monoscope.train.log import MetricsLog
+from monoscope.train.memory import check_memory
 from monoscope.train.mesh import ALONE, Mesh
 from monoscope.train.options import TrainOptions
 from monoscope.train.resampling import resample
 from monoscope.train.run import Run
 from monoscope.train.sharding import check_mesh, parts, whole
+from monoscope.train.stopwatch import Stopwatch
 from monoscope.train.stream import Batch, PairStream, Store, Stream, stream_of
 
 LOG_EVERY = 50
@@ -78,6 +79,7 @@ def train(
         BrokenInput: activations that cannot be scaled, or a loss that is no longer a number.
         MissingInput: a process does not see the checkpoint that another sees.
         OutOfSpace: the disk is full; the last checkpoint is kept.
+        OutOfMemory: so many features cannot be held.
     """
     options, training = options or AutoencoderOptions(), training or TrainOptions()
     check_mesh(options, training, mesh)
@@ -92,9 +94,16 @@ def train(
         statistics = statistics or activations.statistics(site)
     origin = Origin(site, model_hash)
     workplace = Workplace(out, identity(options, training, parents, origin, stream.d_model), mesh)
+    d_out = stream.d_out if isinstance(stream, PairStream) else stream.d_model
+    shard = replace(options, n_features=options.n_features // mesh.features.size)
+    check_memory(shard, stream.d_model, d_out, torch.device("cpu"))
     run = workplace.resume(options, training, origin)
     run = run or begin(stream, options, training, statistics, origin, mesh)
-    learn(run, stream, workplace, progress)
+    workplace.tell(training.mirrors, run.step)
+    try:
+        learn(run, stream, workplace, progress)
+    finally:
+        workplace.log.close()
     dictionary = run.finished()
     record_activity(dictionary, first_batches(stream, training, progress, mesh))
     dictionary.max_activation.copy_(mesh.data.max(dictionary.max_activation))
@@ -109,20 +118,22 @@ def learn(run: Run, stream: Stream | PairStream, workplace: "Workplace", progres
     training, n_steps, mesh = run.training, run.training.n_steps, run.mesh
     left = islice(stream.batches(training.batch, seed=training.seed, start=run.step), n_steps - run.step)
     events = resampling_steps(training)
-    saved = logged = monotonic()
+    watch = Stopwatch()
+    saved = logged = watch.last
     since = run.step
     with interruption_awaited() as interrupted:
-        for batch in left:
+        for batch in watch.waiting_for("stream", left):
             if run.step in events:
                 resample(run, *sampled(stream, training, run.step))
             outcome = run.advance(*(mesh.data.part(each) for each in checked(batch, run)))
-            now = monotonic()
+            now = watch.mark("dictionary")
             if run.step % LOG_EVERY == 0 or run.step == n_steps:
                 speed = (run.step - since) * training.batch / max(now - logged, 1e-9)
                 metrics = outcome.metrics()
                 check_finite(metrics["loss"], run.step)
                 place = {"step": run.step, "tokens": run.step * training.batch}
-                workplace.log.write(place | metrics | {"tokens_per_second": round(speed)})
+                times = {f"{part}_share": round(share, 4) for part, share in watch.shares().items()}
+                workplace.log.write(place | metrics | {"tokens_per_second": round(speed)} | times)
                 logged, since = now, run.step
             due = mesh.first and now - saved > training.checkpoint_every_seconds
             stop, due = mesh.agree(interrupted(), due)
@@ -132,6 +143,7 @@ def learn(run: Run, stream: Stream | PairStream, workplace: "Workplace", progres
             if stop:
                 raise KeyboardInterrupt
             report(progress, training, run.step)
+            watch.mark("keeping")
     workplace.keep(run)
 
 
@@ -214,7 +226,7 @@ def identity(
     d_model: int,
 ) -> str:
     """What must be equal for a checkpoint to be gone on from; how often one is made does not matter."""
-    how = asdict(training) | {"checkpoint_every_seconds": None}
+    how = asdict(training) | {"checkpoint_every_seconds": None, "mirrors": None}
     all_of_it = [SCHEMA, options.to_record(), how, dict(parents), origin.site, origin.model_hash, d_model]
     return content_hash(json.dumps(all_of_it, sort_keys=True))
 
@@ -262,6 +274,17 @@ class Workplace:
         )  # fmt: skip
         self.log.rewind(run.step)
         return run
+
+    def tell(self, mirrors: Sequence[str], step: int) -> None:
+        """Let others know the log's numbers too.
+
+        Raises:
+            WrongUse: there is no folder to name them by.
+        """
+        if mirrors and self.out is None:
+            raise WrongUse("a log that is kept nowhere has no mirrors", "give out")
+        if mirrors and self.out is not None and self.mesh.first:
+            self.log.tell(mirrors, self.out.name, self.out.parent, step)
 
     def keep(self, run: Run) -> None:
         """Write a checkpoint."""
