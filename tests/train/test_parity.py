@@ -100,7 +100,8 @@ def plain_terms(
     terms = {"reconstruction": error}
     penalty = check_penalty(sparsifier, objective.penalty)
     if penalty is not None:
-        terms["penalty"] = 0.5 * penalty.weight * penalty(Seen(dictionary, target, pre, codes, 0.9))
+        seen = Seen(dictionary, target, pre, codes, 0.9)
+        terms["penalty"] = 0.5 * penalty.weight * penalty(seen) + penalty.beside(seen)
     residual = (target - x_hat).detach()
     dead = ((X - dictionary.bias).detach() @ dictionary.encoder + dictionary.encoder_bias)[:, DEAD].relu()
     left = (residual - dead @ dictionary.decoder[DEAD]).square().sum()

@@ -149,7 +149,8 @@ def losses(
     if penalty is not None:
         assert coding.pre is not None
         assert isinstance(coding.codes, Tensor)
-        terms["penalty"] = price * penalty(Seen(dictionary, target, coding.pre, coding.codes, progress, mesh))
+        seen = Seen(dictionary, target, coding.pre, coding.codes, progress, mesh)
+        terms["penalty"] = price * penalty(seen) + penalty.beside(seen)
     n_dead = mesh.features.count(len(dead)) if n_dead is None else n_dead
     if objective.auxiliary_weight and n_dead:
         k = objective.auxiliary_k or max(1, dictionary.d_out // 2)

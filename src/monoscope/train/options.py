@@ -53,7 +53,7 @@ class Resampling:
     n_tokens: int = 65_536
     """Activations among which new directions are drawn, with probability in proportion to the squared loss."""
     encoder_norm: float = 0.2
-    """Norm of a new encoder column, as a share of the mean norm of those alive."""
+    """Norm of a new encoder column, as a share of the mean norm of those alive; TopK needs 1, or the new never win."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,10 @@ class Penalty(Protocol):
         """The price at weight 1: a mean over activations, of a sum over all features (:meth:`Seen.summed`)."""
         ...
 
+    def beside(self, seen: Seen) -> Float[Tensor, ""] | float:
+        """What is added whatever the price is: neither its rise nor a controller of L0 touches it."""
+        return 0.0
+
 
 PENALTIES: Registry[Penalty] = Registry("penalty")
 """Name on the command line and in files -> class."""
@@ -151,9 +155,9 @@ class L0(Penalty):
 @PENALTIES.register("tanh")
 @dataclass(frozen=True)
 class Tanh(Penalty):
-    """``mean sum_i tanh(c f_i |d_i|) + pre_activation / weight * sum_i ReLU(threshold_i - pre_i) |d_i|``, for JumpReLU.
+    """``mean sum_i tanh(c f_i |d_i|)``; beside it ``pre_activation * sum_i ReLU(threshold_i - pre_i) |d_i|``.
 
-    The price of a feature levels off, so strong ones are not shrunk; the second term pulls features that are
+    For JumpReLU. The price of a feature levels off, so strong ones are not shrunk; the second term pulls features that are
     never active towards their thresholds.
 
     Reference: Anthropic, Circuits Updates, January 2025; its weights are about 10 and 3e-6.
@@ -169,18 +173,20 @@ class Tanh(Penalty):
     """Weight of the second term."""
 
     def __call__(self, seen: Seen) -> Float[Tensor, ""]:
-        """Both terms, in units of the weight."""
-        charged = seen.summed(torch.tanh(self.steepness * lengths(seen)))
+        """The first term."""
+        return seen.summed(torch.tanh(self.steepness * lengths(seen)))
+
+    def beside(self, seen: Seen) -> Float[Tensor, ""]:
+        """The second."""
         threshold = seen.dictionary.own["log_threshold"].exp()
         norms = seen.dictionary.part_norms().sum(1)
-        missing = seen.summed((threshold - seen.pre).relu() * norms)
-        return charged + (self.pre_activation / self.weight if self.weight else 0.0) * missing
+        return self.pre_activation * seen.summed((threshold - seen.pre).relu() * norms)
 
 
 @PENALTIES.register("gate")
 @dataclass(frozen=True)
 class Gate(Penalty):
-    """``mean sum_i ReLU(gate_i) + |target - x_hat(ReLU(gate))|^2 / weight``, for Gated.
+    """``mean sum_i ReLU(gate_i)``, and ``|target - x_hat(ReLU(gate))|^2`` beside it, for Gated.
 
     The gate is charged, not the magnitude; its own reconstruction, through a decoder held constant, is what
     keeps it open where it should be.
@@ -194,15 +200,21 @@ class Gate(Penalty):
     """The price of the gates, against the summed squared error."""
 
     def __call__(self, seen: Seen) -> Float[Tensor, ""]:
-        """Both terms, in units of the weight."""
-        dictionary, sparsifier = seen.dictionary, seen.dictionary.options.sparsifier
-        assert isinstance(sparsifier, Gated)
-        gates = sparsifier.gate(seen.pre, dictionary.own).relu()
-        charged = seen.summed(gates * dictionary.part_norms().sum(1).detach())
-        written = seen.mesh.features.sum(gates @ dictionary.decoder.detach())
-        frozen = written + dictionary.target_bias.detach()
-        own = (seen.target - frozen).square().sum(1).mean()
-        return charged + own / self.weight if self.weight else charged
+        """What the gates are charged."""
+        return seen.summed(gates(seen) * seen.dictionary.part_norms().sum(1).detach())
+
+    def beside(self, seen: Seen) -> Float[Tensor, ""]:
+        """The gates' own reconstruction."""
+        written = seen.mesh.features.sum(gates(seen) @ seen.dictionary.decoder.detach())
+        frozen = written + seen.dictionary.target_bias.detach()
+        return (seen.target - frozen).square().sum(1).mean()
+
+
+def gates(seen: Seen) -> Float[Tensor, "batch n_features"]:
+    """How far each gate is open."""
+    sparsifier = seen.dictionary.options.sparsifier
+    assert isinstance(sparsifier, Gated)
+    return sparsifier.gate(seen.pre, seen.dictionary.own).relu()
 
 
 def active(seen: Seen) -> Float[Tensor, "batch n_features"]:

@@ -26,9 +26,11 @@ from monoscope.train.sharding import whole_of
 from monoscope.train.workbench import Workbench
 
 THRESHOLD_DECAY = 0.999
-"""Of BatchTopK's running threshold, a step (Bussmann et al. 2024)."""
+"""Of BatchTopK's running threshold, a step, in a run of 20,000 steps or more (Bussmann et al. 2024)."""
 CONTROL = 0.01
 """How fast the price of activity follows its target: the change of its logarithm a step, for L0 off by e."""
+FARTHEST = 9.0
+"""How far the controller may take the logarithm of the price from that of the weight."""
 
 
 @dataclass(frozen=True)
@@ -195,11 +197,14 @@ class Run:
             least = torch.cat([torch.where(values > 0, values, torch.inf), none]).min()
             smallest = -self.mesh.every.max(-least)
             followed = torch.where(smallest < torch.inf, smallest, threshold)
-            threshold.lerp_(followed, 1.0 if self.step == 0 else 1 - THRESHOLD_DECAY)
+            # A short run must forget its beginning sooner than in a thousand steps.
+            decay = min(THRESHOLD_DECAY, max(0.0, 1 - 20 / self.training.n_steps))
+            threshold.lerp_(followed, 1.0 if self.step == 0 else 1 - decay)
         wanted = self.training.objective.target_l0
         if wanted is not None:
             l0 = self.mesh.overall(coding.l0(batch))
             self.log_price += CONTROL * (l0.clamp(min=1e-3) / wanted).log()
+            self.log_price.clamp_(-FARTHEST, FARTHEST)
 
     def finished(self) -> SparseAutoencoder:
         """The whole dictionary as a function of unscaled activations, its directions of norm 1."""

@@ -42,16 +42,18 @@ class JumpReLU(Sparsifier):
     ``through_values``, ``pre`` gets the same slope with the other sign on top of its own (Anthropic, January
     2025: the gradient reaches all parameters); without, ``pre`` has slope 1 where the feature is active.
 
-    Trap: implementations that apply the kernel to the gated value lose its lower half.
+    Traps: implementations that apply the kernel to the gated value lose its lower half. The 0.001 of the paper
+    belongs to E|x|^2 = 1; thresholds that begin far below all activations stay there, since they move by about a
+    learning rate a step.
 
     References: Rajamanoharan et al. 2024 (2407.14435); Anthropic, Circuits Updates, January 2025.
     """
 
     name: ClassVar[str]
 
-    width: float = 0.001
+    width: float = 0.5
     """Width of the kernel, in the units of scaled activations (E|x|^2 = d_model)."""
-    initial: float = 0.001
+    initial: float = 0.5
     """Threshold of every feature before training, in the same units."""
     through_values: bool = False
     """Give the pre-activation the slope of the smoothed step too."""

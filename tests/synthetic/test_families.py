@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from monoscope.errors import WrongUse
-from monoscope.synthetic.superposition import planted_families
+from monoscope.synthetic.families import planted_families
 
 FAMILIES = planted_families()
 X, CODES = FAMILIES.sample(50_000, seed=1)
