@@ -157,8 +157,8 @@ class L0(Penalty):
 class Tanh(Penalty):
     """``mean sum_i tanh(c f_i |d_i|)``; beside it ``pre_activation * sum_i ReLU(threshold_i - pre_i) |d_i|``.
 
-    For JumpReLU. The price of a feature levels off, so strong ones are not shrunk; the second term pulls features that are
-    never active towards their thresholds.
+    For JumpReLU. The price of a feature levels off, so strong ones are not shrunk; the second term pulls features
+    that are never active towards their thresholds.
 
     Reference: Anthropic, Circuits Updates, January 2025; its weights are about 10 and 3e-6.
     """
