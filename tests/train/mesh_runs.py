@@ -55,9 +55,9 @@ from monoscope.train import (  # noqa: E402
 )
 from monoscope.train import run as step_of_run  # noqa: E402
 from monoscope.train.begin import Origin, begin  # noqa: E402
+from monoscope.train.lesson import sampled  # noqa: E402
 from monoscope.train.resampling import resample  # noqa: E402
 from monoscope.train.sharding import whole  # noqa: E402
-from monoscope.train.trainer import sampled  # noqa: E402
 
 N_FEATURES, BATCH, STEPS = 64, 32, 10
 X = torch.randn(400, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3 + 1

@@ -210,14 +210,16 @@ def test_resampling_makes_dead_features_anew_and_they_live() -> None:
     assert torch.allclose(encoder[KILLED] / wanted, decoder[KILLED], atol=1e-4)
     assert not run.dictionary.encoder_bias[KILLED].any()
     advance(run, 1000)
-    assert len(run.liveness.dead(50 * 256)) <= 32
+    run.liveness.look(50 * 256)
+    assert run.liveness.n_dead <= 32
 
 
 def test_what_is_not_resampled_stays_dead() -> None:
     """No gradient reaches a feature that no activation reaches."""
     run = killed_run()
     advance(run, 50)
-    assert run.liveness.dead(50 * 256).tolist() == list(range(64))
+    run.liveness.look(50 * 256)
+    assert run.liveness.dead.tolist() == list(range(64))
 
 
 def absorption(dictionary: SparseAutoencoder, families: PlantedFamilies) -> tuple[float, float]:

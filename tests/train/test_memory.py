@@ -19,11 +19,11 @@ def test_a_dictionary_that_does_not_fit_is_refused_with_one_that_does(
 ) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda device: 2**30)
     with pytest.raises(OutOfMemory, match="1,000,000 features of width 512") as refused:
-        check_memory(AutoencoderOptions(n_features=1_000_000), 512, 512, CPU)
+        check_memory(1_000_000, 512, 512, CPU)
     fitting = int(re.search(r"about ([\d,]+) features", str(refused.value.hint))[1].replace(",", ""))
-    check_memory(AutoencoderOptions(n_features=fitting), 512, 512, CPU)
+    check_memory(fitting, 512, 512, CPU)
     with pytest.raises(OutOfMemory):
-        check_memory(AutoencoderOptions(n_features=fitting + 1), 512, 512, CPU)
+        check_memory(fitting + 1, 512, 512, CPU)
 
 
 def test_training_asks_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from monoscope.train import run as step_of_run
 from monoscope.train.checkpoint import read_checkpoint
 from monoscope.train.mesh import Axis
 from monoscope.train.sharding import check_mesh
-from monoscope.train.trainer import Workplace
+from monoscope.train.workplace import Workplace
 
 from . import mesh_runs
 from .mesh_runs import BATCH, CASES, LONG, OPTIONS, STOPPED_AT, Interrupted, X, followed, stopped
@@ -223,4 +223,6 @@ def test_a_checkpoint_that_only_some_see_is_refused(tmp_path: Path) -> None:
             return tuple(True for _ in flags)
 
     with pytest.raises(MissingInput, match="not every process finds the checkpoint"):
-        Workplace(tmp_path / "run", "", Torn()).resume(OPTIONS, LONG, mesh_runs.Origin("", ""))
+        Workplace(tmp_path / "run", {}, Torn()).resume(
+            OPTIONS, LONG, mesh_runs.Origin("", ""), torch.device("cpu")
+        )

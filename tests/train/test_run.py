@@ -8,6 +8,7 @@ import torch
 from monoscope.dictionaries import AutoencoderOptions, ReLU, Scaling, SparseAutoencoder, TopK
 from monoscope.errors import WrongUse
 from monoscope.train import L1, Objective, TrainOptions
+from monoscope.train.liveness import look_is_due
 from monoscope.train.run import Run
 
 X = torch.randn(256, 8, generator=torch.Generator().manual_seed(0)) * 4 + 1
@@ -70,10 +71,16 @@ def test_the_gradient_is_clipped_when_asked() -> None:
     assert norms[1] == pytest.approx(1e-4, rel=1e-3)
 
 
-def test_a_run_told_in_tensors_goes_on_bit_for_bit() -> None:
-    run = begun(dead_after_tokens=300)
-    for _ in range(7):
+@pytest.mark.parametrize("n_steps", [60, 700])
+def test_a_run_told_in_tensors_goes_on_bit_for_bit(n_steps: int) -> None:
+    run = begun(dead_after_tokens=300, n_tokens=256 * n_steps)
+    with torch.no_grad():
+        run.dictionary.encoder[:, :16] *= 0.01
+    for _ in range(9):
         run.advance(X)
+    assert run.liveness.n_dead
+    # In a long run the next look is some steps away.
+    assert look_is_due(run.step, n_steps) == (n_steps == 60)
     tensors = {name: tensor.clone().contiguous() for name, tensor in run.tensors().items()}
     again = Run.resumed(OPTIONS, run.training, tensors, run.record(), site="here", model_hash="feed")
     assert again.dictionary.site == "here"

@@ -1,6 +1,7 @@
 """Whole runs: what they learn, what they write, and that nothing is lost when they are stopped."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from monoscope.dictionaries import (
     TopK,
 )
 from monoscope.dictionaries.files import load
-from monoscope.errors import BrokenInput
+from monoscope.errors import BrokenInput, MismatchedArtefact
 from monoscope.manifest import read_manifest
 from monoscope.train import Stream, TensorStream, TrainOptions, read_metrics, train
 from monoscope.train.checkpoint import read_checkpoint
@@ -139,7 +140,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     assert same(resumed, killed_run.run(None))
 
 
-def test_a_checkpoint_of_another_run_is_not_gone_on_from(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_run_is_refused_and_kept(tmp_path: Path) -> None:
     def interrupt(done: int, total: int) -> None:
         if done == 64 * 10:
             signal.raise_signal(signal.SIGINT)
@@ -147,8 +148,16 @@ def test_a_checkpoint_of_another_run_is_not_gone_on_from(tmp_path: Path) -> None
     other = replace(TRAINING, seed=9)
     with pytest.raises(KeyboardInterrupt):
         train(TensorStream(X), OPTIONS, other, out=tmp_path / "d", progress=interrupt)
-    dictionary = train(TensorStream(X), OPTIONS, TRAINING, out=tmp_path / "d")
-    assert same(dictionary, train(TensorStream(X), OPTIONS, TRAINING))
+    said = r"holds a checkpoint of another run: training.seed is 9 there and 0 here$"
+    with pytest.raises(MismatchedArtefact) as refused:
+        train(TensorStream(X), OPTIONS, TRAINING, out=tmp_path / "d")
+    assert re.search(said, refused.value.sentence)
+    seen: list[int] = []
+    dictionary = train(
+        TensorStream(X), OPTIONS, other, out=tmp_path / "d", progress=lambda done, total: seen.append(done)
+    )
+    assert seen[0] == 64 * 12
+    assert same(dictionary, train(TensorStream(X), OPTIONS, other))
 
 
 @dataclass

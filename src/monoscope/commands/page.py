@@ -11,7 +11,7 @@ from monoscope.explore import report_html
 from monoscope.features import FeatureIndex
 from monoscope.manifest import is_complete, read_manifest
 from monoscope.train import read_metrics
-from monoscope.train.trainer import Workplace
+from monoscope.train.workplace import training_folder
 
 CARDS = 4096
 """Feature cards in one page, at most: beyond, the most common ones that fire rarely enough to mean something."""
@@ -114,8 +114,8 @@ class Page:
     def _curve(self) -> list[dict[str, float]]:
         """Points of the training log: of the finished dictionary, or of the one that is learning."""
         folder = self.run.folder.dictionary
-        path = folder / "metrics.jsonl" if is_complete(folder) else Workplace(folder, "").log.path
-        return read_metrics(path) if path is not None and path.is_file() else []
+        path = (folder if is_complete(folder) else training_folder(folder)) / "metrics.jsonl"
+        return read_metrics(path) if path.is_file() else []
 
     def _cards(self) -> dict[str, Any]:
         """Statistics of all features and the cards of many; made once for an index."""

@@ -1,11 +1,12 @@
 """Learn a dictionary from a stream of activations; nothing here knows of language models."""
 
+from monoscope.train.lesson import Wanted
 from monoscope.train.log import read_metrics
 from monoscope.train.mesh import ALONE, Mesh, torchrun
 from monoscope.train.options import Objective, Resampling, TrainOptions
 from monoscope.train.penalties import L0, L1, PENALTIES, Gate, Penalty, Power, Tanh
 from monoscope.train.stream import JoinedStream, PairStream, Stream, TensorStream
-from monoscope.train.trainer import train
+from monoscope.train.trainer import train, train_many
 
 __all__ = [
     "ALONE",
@@ -24,7 +25,9 @@ __all__ = [
     "Tanh",
     "TensorStream",
     "TrainOptions",
+    "Wanted",
     "read_metrics",
     "torchrun",
     "train",
+    "train_many",
 ]

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 
-from monoscope.dictionaries.autoencoder import AutoencoderOptions
 from monoscope.errors import OutOfMemory
 from monoscope.train.coding import ENTRIES
 
@@ -20,18 +19,18 @@ def bytes_of_feature(d_in: int, d_out: int) -> int:
     return PARAMETER * (d_in + d_out + 1) + HALF * d_in
 
 
-def check_memory(options: AutoencoderOptions, d_in: int, d_out: int, device: torch.device) -> None:
-    """Refuse a dictionary that the device cannot hold while it is learnt.
+def check_memory(n_features: int, d_in: int, d_out: int, device: torch.device) -> None:
+    """Refuse features that the device cannot hold while they are learnt.
 
     Raises:
         OutOfMemory: it cannot; the hint says how many features it can.
     """
     free, fixed = free_bytes(device), 2 * HALF * ENTRIES
-    needed = fixed + options.n_features * bytes_of_feature(d_in, d_out)
+    needed = fixed + n_features * bytes_of_feature(d_in, d_out)
     if needed > free:
         fitting = max(0, free - fixed) // bytes_of_feature(d_in, d_out)
         raise OutOfMemory(
-            f"learning {options.n_features:,} features of width {d_in} takes {needed / 2**30:.1f} GiB, and "
+            f"learning {n_features:,} features of width {d_in} takes {needed / 2**30:.1f} GiB, and "
             f"{device.type} has {free / 2**30:.1f} GiB free",
             f"about {fitting:,} features fit; or share them among more machines with torchrun",
         )

@@ -1,12 +1,12 @@
 """How a dictionary is trained: what is minimised, how it begins, and the schedule."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import ceil
-from typing import Literal
+from typing import Any, Literal
 
 from monoscope.dictionaries.scaling import Centring
 from monoscope.errors import WrongUse
-from monoscope.train.penalties import Penalty
+from monoscope.train.penalties import Penalty, penalty_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,9 @@ class TrainOptions:
     gradient_clip: float | None = 1.0
     """Largest norm of the gradient of all parameters together; None does not clip."""
     seed: int = 0
-    """Seed of the initial directions, of the tokens' order and of the sample that scaling is fitted on."""
+    """Seed of the initial directions, of the sample that scaling is fitted on, and of the tokens' order."""
+    order_seed: int | None = None
+    """Another seed for the tokens' order alone, which dictionaries that are learnt together must share."""
     checkpoint_every_seconds: float = 30.0
     """Seconds between two checkpoints; an interrupted run also writes one."""
     mirrors: tuple[str, ...] = ()
@@ -114,6 +116,16 @@ class TrainOptions:
     def n_steps(self) -> int:
         """Steps of the run."""
         return ceil(self.n_tokens / self.batch)
+
+    @property
+    def order(self) -> int:
+        """Seed of the tokens' order."""
+        return self.seed if self.order_seed is None else self.order_seed
+
+    def to_record(self) -> dict[str, Any]:
+        """The options as JSON can hold them."""
+        penalty = {"penalty": penalty_record(self.objective.penalty)}
+        return asdict(self) | {"objective": asdict(self.objective) | penalty}
 
     def dead_after(self) -> int:
         """Tokens without firing that make a feature dead."""

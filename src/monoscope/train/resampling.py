@@ -37,7 +37,8 @@ def resample(
     settings = run.training.resampling
     assert settings is not None
     dictionary, features = run.dictionary, run.mesh.features
-    dead = run.liveness.dead(run.training.dead_after())
+    run.liveness.look(run.training.dead_after(), run.mesh)
+    dead = run.liveness.dead
     numbers = features.gather(torch.tensor([len(dead)])).tolist()
     n_dead = sum(numbers)
     if not n_dead:
@@ -67,6 +68,7 @@ def resample(
             dictionary.own[name][dead] = first.to(x)[dead]
     forget(run, dead)
     run.liveness.tokens_since[dead] = 0
+    run.liveness.look(run.training.dead_after(), run.mesh)
     return dead
 
 

@@ -16,7 +16,7 @@ from monoscope.dictionaries.sparsifiers import BatchTopK
 from monoscope.train.adam import Adam
 from monoscope.train.coding import Coding, coding_of
 from monoscope.train.constraints import share_gradient, tie
-from monoscope.train.liveness import Liveness
+from monoscope.train.liveness import Liveness, look_is_due
 from monoscope.train.mesh import ALONE, Mesh
 from monoscope.train.objectives import losses
 from monoscope.train.options import TrainOptions
@@ -148,8 +148,9 @@ class Run:
         else:
             target = (self.writing or self.reading).apply(target)
             target = target if near is None else target * near
-        dead = self.liveness.dead(training.dead_after())
-        n_dead = self.mesh.features.count(len(dead))
+        if look_is_due(self.step, training.n_steps):
+            self.liveness.look(training.dead_after(), self.mesh)
+        dead, n_dead = self.liveness.dead, self.liveness.n_dead
         penalty = check_penalty(dictionary.options.sparsifier, objective.penalty)
         price = self._price(0.0 if penalty is None else penalty.weight)
         # Under autocast the dense products, of dense codes and of the auxiliary loss, are made in bfloat16.
@@ -221,7 +222,8 @@ class Run:
         for name, scaling in (("reading", self.reading), ("writing", self.writing)):
             if scaling is not None:
                 named |= {f"{name}.centre": scaling.centre, f"{name}.factor": torch.as_tensor(scaling.factor)}
-        return named | {"liveness": self.liveness.tokens_since, "log_price": self.log_price}
+        counted = {"liveness": self.liveness.tokens_since, "dead": self.liveness.buried()}
+        return named | counted | {"log_price": self.log_price}
 
     def record(self) -> dict[str, Any]:
         """The rest of the state."""
@@ -249,6 +251,7 @@ class Run:
         assert reading is not None
         run = cls.begun(dictionary, training, reading, writing, mesh)
         run.liveness.tokens_since = tensors["liveness"]
+        run.liveness.bury(tensors["dead"], mesh)
         run.log_price = tensors["log_price"]
         run.step, run.reach = record["step"], record["reach"]
         run.adam.n_steps = run.step
