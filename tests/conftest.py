@@ -19,7 +19,7 @@ install_import_hook("monoscope", "conftest.checked").__enter__()
 from monoscope.models.language_model import LanguageModel, load_model  # noqa: E402
 
 # Tiny tensors: a second thread costs more than it computes, most of all on a busy machine.
-settings.register_profile("steady", derandomize=True)
+settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")  # the same examples every time; --hypothesis-profile default draws new ones
 
 torch.set_num_threads(1)

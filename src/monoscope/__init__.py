@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from monoscope.features import FeatureIndex, IndexOptions
     from monoscope.intervene import Ablate, Add, Clamp, Scale, dose_response, spliced, steer
     from monoscope.models import LanguageModel, Site, load_model
-    from monoscope.train import TrainOptions, train
+    from monoscope.train import TrainOptions, Wanted, train, train_many
 
 _PUBLIC: dict[str, tuple[str, str]] = {
     "Ablate": ("intervene", "Ablate"),
@@ -68,7 +68,9 @@ _PUBLIC: dict[str, tuple[str, str]] = {
     "save_dictionary": ("dictionaries.files", "save"),
     "spliced": ("intervene", "spliced"),
     "steer": ("intervene", "steer"),
+    "Wanted": ("train", "Wanted"),
     "train": ("train", "train"),
+    "train_many": ("train", "train_many"),
 }
 """Public name -> the module below this package that has it, and its name there."""
 
@@ -93,6 +95,7 @@ __all__ = [
     "SparseAutoencoder",
     "TopK",
     "TrainOptions",
+    "Wanted",
     "dose_response",
     "evaluate",
     "harvest",
@@ -105,6 +108,7 @@ __all__ = [
     "spliced",
     "steer",
     "train",
+    "train_many",
 ]
 
 

@@ -44,6 +44,9 @@ COMMANDS: dict[str, Command] = {
         "harvest", "harvest_to", "HarvestCommand", "store a model's activations on a corpus", True
     ),
     "train": Command("train", "train_to", "TrainCommand", "learn a dictionary of features", True),
+    "sweep": Command(
+        "sweep", "sweep", "SweepCommand", "learn many dictionaries from one reading of activations", True
+    ),
     "index": Command("index", "index_run", "IndexCommand", "what every feature fires on and writes", True),
     "evaluate": Command(
         "evaluate", "evaluate_run", "EvaluateCommand", "the report card, beside baselines", True

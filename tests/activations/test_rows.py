@@ -33,7 +33,7 @@ def documents_of(rows: TokenRows, lm: LanguageModel) -> list[str]:
     return [lm.decode(flat[of == number].astype(np.int64)) for number in range(of.max() + 1)]
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=TEXTS, context=some.integers(2, 128))
 def test_decoding_rows_gives_the_documents_back(
     tiny_llama: LanguageModel, texts: list[str], context: int

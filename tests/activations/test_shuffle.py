@@ -4,7 +4,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from monoscope.activations import shuffle
@@ -23,7 +23,6 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shuffle, "GROUP", 4)
 
 
-@settings(deadline=None)
 @given(n=some.integers(1, 2000), size=some.integers(1, 300), seed=some.integers(0, 2**40))
 def test_each_epoch_holds_every_number_once(n: int, size: int, seed: int) -> None:
     numbers = first_numbers(n, size, 2 * n, seed)
@@ -39,7 +38,6 @@ def test_groups_do_not_lose_or_repeat_numbers(n: int, size: int) -> None:
         assert np.array_equal(np.sort(epoch), np.arange(n))
 
 
-@settings(deadline=None)
 @given(n=some.integers(1, 500), size=some.integers(1, 200), start=some.integers(0, 40))
 def test_a_later_start_is_the_same_stream(n: int, size: int, start: int) -> None:
     whole = list(islice(shuffled(n, size, seed=5, start=0), start + 3))

@@ -105,7 +105,7 @@ def test_white_space_that_is_a_token_of_its_own_is_tagged(tiny_llama: LanguageMo
     assert len(stream.tags["passage"]) == len(stream.tokens) - 1
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=some.data())
 def test_tags_are_what_the_characters_say(tiny_llama: LanguageModel, data: some.DataObject) -> None:
     alphabet = some.sampled_from(["bridge", " ", "  ", "\n", "fog", "é", "漢", "🌉", ".", "the", "\t"])

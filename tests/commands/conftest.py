@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 
 from monoscope import cli
 from monoscope.activations import HarvestOptions
+from monoscope.commands.progress import Advance, Reporter
 from monoscope.commands.recipe import Recipe
 from monoscope.commands.run import RunOptions, run
 from monoscope.commands.run_folder import RunFolder
@@ -137,3 +140,15 @@ def line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     with Path(os.devnull).open(encoding="utf-8") as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
         yield Line(capsys)
+
+
+class Interrupter(Reporter):
+    """Presses Ctrl-C in the middle of the training."""
+
+    @contextmanager
+    def stage(self, name: str, unit: str = "tokens") -> Iterator[Advance]:
+        def advance(done: int, total: int) -> None:
+            if name == "train" and done > total // 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        yield advance

@@ -1,20 +1,16 @@
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from monoscope import cli
-from monoscope.commands.progress import Advance, Reporter
 from monoscope.commands.run_folder import RunFolder
 from monoscope.dictionaries.files import load
 
-from .conftest import Line
+from .conftest import Interrupter, Line
 
 
 def test_killed_in_every_stage_a_run_goes_on_and_learns_the_same(
@@ -41,18 +37,6 @@ def test_killed_in_every_stage_a_run_goes_on_and_learns_the_same(
     assert result["dictionary"] == load(complete_run.dictionary).hash
     left = {path.name for path in (tmp_path / "run").iterdir() if path.name.startswith(".")}
     assert left == {".lock"}, left
-
-
-class Interrupter(Reporter):
-    """Presses Ctrl-C in the middle of the training."""
-
-    @contextmanager
-    def stage(self, name: str, unit: str = "tokens") -> Iterator[Advance]:
-        def advance(done: int, total: int) -> None:
-            if name == "train" and done > total // 2:
-                os.kill(os.getpid(), signal.SIGINT)
-
-        yield advance
 
 
 def test_interrupted_a_run_says_one_sentence_and_goes_on(

@@ -44,7 +44,12 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     [
         ("[training]\nn_token = 3\n", WrongUse, "has no option 'n_token'", "n_tokens"),
         ("[trainning]\nn_tokens = 3\n", WrongUse, "has no option 'trainning'", "training"),
-        ('[training]\nn_tokens = "many"\n', WrongUse, "n_tokens is 'many', and a int belongs there", ""),
+        (
+            '[training]\nn_tokens = "many"\n',
+            WrongUse,
+            "n_tokens is 'many', and a whole number belongs there",
+            "",
+        ),
         ("[training]\nn_tokens = true\n", WrongUse, "n_tokens is True", ""),
         ("training = 3\n", WrongUse, "training is 3, and a table belongs there", ""),
         ('[harvest]\ndtype = "int8"\n', WrongUse, "dtype is 'int8'", "'bfloat16', 'float32'"),

@@ -211,7 +211,7 @@ def test_of_equal_entries_the_first_are_taken(
 
 @gpu
 @pytest.mark.parametrize("dtype", FLOATS)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=some.data())
 def test_any_entries_are_ranked(cuda: ModuleType, dtype: torch.dtype, data: some.DataObject) -> None:
     odd = [-infinity, -2.0, -1e-30, -0.0, 0.0, 2.0**-126, 1.0, 1.0078125, infinity, float("nan")]

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monoscope.evaluate.intervals import IntervalOptions, interval, over_rows, resamples, totals
@@ -18,7 +18,6 @@ def mean(sums: Sums) -> np.ndarray:
     return sums.value / sums.count
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(0, 5))
 def test_each_resample_takes_as_many_units_as_there_are(n_units: int, draws: int, seed: int) -> None:
     weights = resamples(n_units, IntervalOptions(draws=draws, seed=seed))

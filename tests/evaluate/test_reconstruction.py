@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -95,7 +95,6 @@ def test_a_store_without_usable_tokens_is_refused() -> None:
         measure(identity(D), MemoryStore(rows, {"s": torch.zeros(4, D)}), site="s", n_tokens=10)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=60))
 def test_the_histogram_holds_every_live_feature_once(counts: list[int]) -> None:
     fired = np.array(counts, np.int64)

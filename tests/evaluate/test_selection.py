@@ -37,7 +37,7 @@ def all_readings(source: Candidates, store: MemoryStore, count: int) -> np.ndarr
     return source.read(store.usable("s"), torch.arange(count)).numpy()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     st.integers(0, 1000), st.sampled_from([0.02, 0.2]), st.sampled_from(["topk", "relu", "units", "rotated"])
 )

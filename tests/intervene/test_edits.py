@@ -60,7 +60,7 @@ def by_hand(dictionary: SparseAutoencoder, edits: Mapping[int, Edit], x: Tensor)
     return changed @ dictionary.decoder + dictionary.bias + error
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 50),
     edits=several_edits,
@@ -75,7 +75,7 @@ def test_edits_replace_codes_jointly_and_keep_the_error(seed, edits, relu, shape
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 50), edits=several_edits)
 def test_several_edits_are_the_sum_of_each_ones_change(seed, edits):
     dictionary = random_dictionary(seed, TopK(6))
@@ -99,7 +99,7 @@ def test_an_edit_reads_the_activation_before_the_other_edits():
     assert result.tolist() == [[5.0, 5.0]]  # not [5, 2 + 7]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 50), feature=st.integers(0, N_FEATURES - 1))
 def test_edits_that_change_nothing_return_the_same_bits(seed, feature):
     dictionary = random_dictionary(seed, TopK(6))

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monoscope.errors import WrongUse
@@ -34,7 +34,6 @@ def test_accents_and_other_scripts():
     assert Topic(["Brücke", "мост"]).count("Die BRÜCKE, МОСТ и мосты") == 2
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_a_topic_never_has_more_words_than_the_text(text):
     assert 0 <= BRIDGE.count(text) <= len(text_words(text))
@@ -73,7 +72,6 @@ def test_wilson_known_values():
     assert wilson(0, 0) == (0.0, 1.0)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilson_laws(counts):
     successes, trials = counts

@@ -33,6 +33,7 @@ from monoscope.dictionaries import SPARSIFIERS, AutoencoderOptions, Sparsifier
 from monoscope.errors import BrokenInput, MissingInput, WrongUse, nearest
 from monoscope.evaluate.report import EvaluateOptions
 from monoscope.features.options import IndexOptions
+from monoscope.manifest import flattened
 from monoscope.registry import Registry
 from monoscope.train import PENALTIES, Penalty, TrainOptions
 
@@ -45,6 +46,9 @@ REGISTRIES: dict[Any, tuple[Registry[Any], str]] = {
 """A kind of option -> where its variants are registered, and the one meant where none is named."""
 KINDS = {registry[name] for registry, _ in REGISTRIES.values() for name in registry}
 """Every variant."""
+
+KIND_OF_VALUE = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+"""What values are called in messages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +91,7 @@ class Recipe:
         Raises:
             WrongUse: an option does not exist, or has a value that it cannot have.
         """
-        return _built(cls, table, where)
+        return built(cls, table, where)
 
     def to_toml(self) -> str:
         """The recipe as text."""
@@ -111,14 +115,6 @@ def read_recipe(path: Path) -> Recipe:
             f"{path} is not TOML: {error}", "mend it, or compare it with another run.toml"
         ) from error
     return Recipe.from_table(table, str(path))
-
-
-def flattened(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted name -> value: ``{"training.n_tokens": 8000000}``."""
-    flat: dict[str, Any] = {}
-    for name, value in table.items():
-        flat |= flattened(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return flat
 
 
 def check_same(begun: Recipe, asked: Recipe, where: str) -> None:
@@ -153,8 +149,12 @@ def _told(options: Any) -> dict[str, Any]:
     return named | told
 
 
-def _built(cls: type[Options], table: Any, where: str) -> Options:
-    """An options dataclass out of a table."""
+def built(cls: type[Options], table: Any, where: str) -> Options:
+    """An options dataclass out of a table.
+
+    Raises:
+        WrongUse: an option does not exist, or has a value that it cannot have.
+    """
     if not isinstance(table, Mapping):
         raise WrongUse(f"{where} is {table!r}, and a table belongs there", "see a run.toml that was written")
     hints = get_type_hints(cls)
@@ -180,7 +180,7 @@ def _of_a_kind(kind: Any, table: Any, where: str) -> Any:
     for name in own:
         if name not in known:
             raise WrongUse(f"the {registry.kind} {chosen.name} has no option {name!r}", nearest(name, known))
-    return _built(chosen, own, where)
+    return built(chosen, own, where)
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
@@ -189,7 +189,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if hint in REGISTRIES:
         return _of_a_kind(hint, value, where)
     if is_dataclass(hint):
-        return _built(hint, value, where)  # type: ignore[arg-type]
+        return built(hint, value, where)  # type: ignore[arg-type]
     if kind in (Union, UnionType):
         (hint,) = (part for part in get_args(hint) if part is not NoneType)
         return _value(hint, value, where)
@@ -202,5 +202,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:
-        raise WrongUse(f"{where} is {value!r}, and a {getattr(hint, '__name__', hint)} belongs there")
+        kind = KIND_OF_VALUE.get(hint, f"a {getattr(hint, '__name__', hint)}")
+        raise WrongUse(
+            f"{where} is {value!r}, and {kind} belongs there", "monoscope train --help lists options"
+        )
     return value

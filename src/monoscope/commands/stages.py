@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from monoscope.activations import ActivationStore
 from monoscope.commands.glimpse import glimpse
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.run_folder import check_parents, write_record, write_text
@@ -17,7 +18,7 @@ from monoscope.features import build_index, logit_weights
 from monoscope.features.logits import LogitWeights
 from monoscope.manifest import is_complete, read_manifest
 from monoscope.models import LanguageModel, Site
-from monoscope.train import train
+from monoscope.train import ALONE, Mesh, train
 
 Renew = Callable[[bool], None]
 """Writes the page again: True now, False when that is due."""
@@ -62,7 +63,11 @@ def is_trained(run: OpenRun) -> bool:
 
 def do_train(run: OpenRun, renew: Renew) -> None:
     """Learn the dictionary."""
-    store = run.training()
+    learn(run, run.training(), renew)
+
+
+def learn(run: OpenRun, store: ActivationStore, renew: Renew, mesh: Mesh = ALONE) -> None:
+    """Learn the dictionary of a run, with the other processes of the mesh."""
     with run.reporter.stage("train") as advance:
 
         def both(done: int, total: int) -> None:
@@ -77,6 +82,7 @@ def do_train(run: OpenRun, renew: Renew) -> None:
             site=str(run.site),
             parents=run.parents,
             progress=both,
+            mesh=mesh,
         )
 
 

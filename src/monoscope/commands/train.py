@@ -17,9 +17,9 @@ from monoscope.commands.progress import Reporter
 from monoscope.commands.recipe import Recipe
 from monoscope.commands.run import make, through
 from monoscope.commands.run_folder import RunFolder
-from monoscope.commands.stages import STAGES, Renew
+from monoscope.commands.stages import STAGES, Renew, learn
 from monoscope.errors import MismatchedArtefact, WrongUse, nearest
-from monoscope.train import Mesh, TrainOptions, read_metrics, torchrun, train
+from monoscope.train import Mesh, TrainOptions, read_metrics, torchrun
 from monoscope.train.sharding import check_mesh
 
 HARVEST, TRAINING = STAGES[:2]
@@ -99,27 +99,7 @@ def help_learn(options: TrainCommand, mesh: Mesh) -> None:
     if not dismissed:
         run = OpenRun.at(options.out, Reporter())
         store = ActivationStore.open(run.recipe.activations or run.folder.activations / "training")
-        learn(mesh, run, store, lambda now: None)
-
-
-def learn(mesh: Mesh, run: OpenRun, store: ActivationStore, renew: Renew) -> None:
-    """Learn the dictionary of a run, with the other processes of the mesh."""
-    with run.reporter.stage("train") as advance:
-
-        def both(done: int, total: int) -> None:
-            advance(done, total)
-            renew(False)
-
-        train(
-            store,
-            run.recipe.dictionary,
-            run.recipe.training,
-            out=run.folder.dictionary,
-            site=str(run.site),
-            parents=run.parents,
-            progress=both,
-            mesh=mesh,
-        )
+        learn(run, store, lambda now: None, mesh)
 
 
 def learnt(options: TrainCommand, reporter: Reporter, others: Others) -> dict[str, Any]:
@@ -128,7 +108,7 @@ def learnt(options: TrainCommand, reporter: Reporter, others: Others) -> dict[st
     def do(run: OpenRun, renew: Renew) -> None:
         store = run.training()
         others.call()
-        learn(others.mesh, run, store, renew)
+        learn(run, store, renew, others.mesh)
 
     began = monotonic()
     folder = RunFolder(options.out)
@@ -143,11 +123,16 @@ def learnt(options: TrainCommand, reporter: Reporter, others: Others) -> dict[st
     if options.activations is None:
         make(folder, recipe, reporter=reporter, keep_activations=True, stages=(HARVEST, training))
     else:
-        opened = from_store(folder, base, options)
+        opened = from_store(folder, base, options.activations, options.dials)
         with folder.held():
             through(OpenRun(folder, opened, reporter), (training,), lambda path: None)
     run = OpenRun(folder, folder.recipe(), reporter)
-    dictionary = run.dictionary
+    return outcome(run) | {"seconds": round(monotonic() - began, 2)}
+
+
+def outcome(run: OpenRun) -> dict[str, Any]:
+    """What has been learnt, and the last line of the log."""
+    folder, dictionary = run.folder, run.dictionary
     log = folder.dictionary / "metrics.jsonl"
     last = read_metrics(log)[-1] if log.is_file() else {}
     return {
@@ -159,30 +144,28 @@ def learnt(options: TrainCommand, reporter: Reporter, others: Others) -> dict[st
         "n_features": dictionary.n_features,
         "d_model": dictionary.d_model,
         "tokens": run.recipe.training.n_tokens,
-        "seconds": round(monotonic() - began, 2),
     }
 
 
-def from_store(folder: RunFolder, base: Recipe, options: TrainCommand) -> Recipe:
+def from_store(folder: RunFolder, base: Recipe, activations: Path, dials: Dials) -> Recipe:
     """Begin a run that learns from activations harvested before; no model is loaded for it.
 
     Raises:
         WrongUse: the store holds several sites and none is named, or not the one that is named.
         MismatchedArtefact: a named model or corpus is not what the store was harvested from.
     """
-    assert options.activations is not None
-    place = options.activations.expanduser().resolve()
+    place = activations.expanduser().resolve()
     store = ActivationStore.open(place)
     origin = tomllib.loads((place / SOURCE).read_text(encoding="utf-8")) if (place / SOURCE).is_file() else {}
-    recipe = turned(base, options.dials)
+    recipe = turned(base, dials)
     for name in ("model", "corpus"):
-        asked = getattr(options.dials, name)
+        asked = getattr(dials, name)
         if asked is not None and origin and getattr(recipe, name) != origin[name]:
             raise MismatchedArtefact(
                 f"{place} was harvested from the {name} {origin[name]}, not from {asked}",
                 f"leave --{name} out: the activations say what they were harvested from",
             )
-    site = options.dials.site or (store.site_names[0] if len(store.site_names) == 1 else "")
+    site = dials.site or (store.site_names[0] if len(store.site_names) == 1 else "")
     if site not in store.site_names:
         there = nearest(site, store.site_names)
         raise WrongUse(

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from monoscope.dictionaries.autoencoder import AutoencoderOptions, SparseAutoencoder
 from monoscope.dictionaries.files import save
 from monoscope.errors import MismatchedArtefact, MissingInput, WrongUse
-from monoscope.manifest import SCHEMA, full_disk_is_said
+from monoscope.manifest import SCHEMA, flattened, full_disk_is_said
 from monoscope.train.begin import Origin
 from monoscope.train.checkpoint import read_checkpoint, write_checkpoint
 from monoscope.train.log import MetricsLog
@@ -46,18 +46,9 @@ def identity(
     return json.loads(json.dumps(everything))
 
 
-def leaves(record: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value of a nested record, by its dotted name."""
-    if not isinstance(record, dict):
-        yield name, record
-        return
-    for key, value in record.items():
-        yield from leaves(value, f"{name}.{key}" if name else key)
-
-
 def differences(there: Any, asked: dict[str, Any]) -> str:
     """In which values two identities differ: ``training.seed is 9 there and 0 here``; the first few of them."""
-    both = dict(leaves(there)), dict(leaves(asked))
+    both = flattened(there or {}), flattened(asked)
     names = [name for name in both[0] | both[1] if both[0].get(name) != both[1].get(name)]
     told = [f"{name} is {both[0].get(name)!r} there and {both[1].get(name)!r} here" for name in names[:SAID]]
     return ", ".join(told) + (f", and {len(names) - SAID} more" if len(names) > SAID else "")
