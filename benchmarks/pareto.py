@@ -282,7 +282,7 @@ def curve(workshop: Workshop, contestant: str, variant: str) -> dict[str, Any]:
     levels = [middle, *(level for level in asked.levels if level != middle)]
     entry: dict[str, Any] = {"contestant": contestant, "variant": variant, "points": [], "settings": {}}
     merits: dict[float | None, float] = {}
-    for rate in (None, *asked.learning_rates):
+    for rate in (*(() if asked.without_defaults else (None,)), *asked.learning_rates):
         base = {"contestant": contestant, "variant": variant, "learning_rate": rate}
         try:
             points = first_seed(workshop, base, [middle])
@@ -375,6 +375,8 @@ def arguments() -> Namespace:
     parser.add_argument("--levels", nargs="+", type=int, default=[8, 16, 32], metavar="L0")
     parser.add_argument("--learning-rates", nargs="*", type=float, default=[2e-3], metavar="RATE",
                         help="of the common setting, each tried beside the defaults")  # fmt: skip
+    parser.add_argument("--without-defaults", action="store_true",
+                        help="the common setting alone: defaults of most peers are for far longer runs")  # fmt: skip
     parser.add_argument("--features", type=int, default=1024)
     parser.add_argument("--tokens", type=int, default=500_000)
     parser.add_argument("--batch", type=int, default=1024)

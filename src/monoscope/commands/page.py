@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 
 from monoscope.commands.open_run import OpenRun
-from monoscope.commands.run_folder import read_record, write_text
+from monoscope.commands.run_folder import FIGURE, RESULT, read_record, write_text
 from monoscope.explore import report_html
 from monoscope.features import FeatureIndex
 from monoscope.manifest import is_complete, read_manifest
@@ -73,6 +73,7 @@ class Page:
             report["features"] = self._cards()
         if is_complete(folder.evaluation):
             report["evaluation"] = read_record(folder.evaluation / "report.json")
+        report["analyses"] = self._analyses()
         if is_complete(folder.showcase):
             shown = read_record(folder.showcase / "showcase.json")
             report |= {"showcase": shown} if shown["feature"] is not None else {}
@@ -110,6 +111,18 @@ class Page:
             if is_complete(place):
                 return read_manifest(place, kind).content["n_tokens"]
         return None
+
+    def _analyses(self) -> list[dict[str, Any]]:
+        """What was asked of the dictionary that is there: checks, formulas and figure of each."""
+        places = sorted(place for place in self.run.folder.analyses.glob("*") if is_complete(place))
+        shown = []
+        for place in places:
+            if read_manifest(place, "analysis").parents["dictionary"] != self.run.dictionary_hash:
+                continue
+            result = read_record(place / RESULT)
+            svg = (place / FIGURE).read_text(encoding="utf-8")
+            shown.append({name: result[name] for name in ("title", "checks", "formulas")} | {"svg": svg})
+        return shown
 
     def _curve(self) -> list[dict[str, float]]:
         """Points of the training log: of the finished dictionary, or of the one that is learning."""

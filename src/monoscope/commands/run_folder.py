@@ -10,6 +10,7 @@
       dictionary/     the dictionary, and metrics.jsonl of its training
       features/       the index
       evaluation/     report.json
+      analyses/       NAME/result.json and figure.svg of every analysis that was asked for
       showcase/       showcase.json: one feature at work
       report.html     all of it to look at, written again after every stage
 """
@@ -31,6 +32,9 @@ try:
     import fcntl
 except ImportError:  # There is none on Windows, where two runs in one folder are not kept apart.
     fcntl = None  # type: ignore[assignment]
+
+RESULT, FIGURE = "result.json", "figure.svg"
+"""Files of an analysis."""
 
 
 class RunFolder:
@@ -75,6 +79,11 @@ class RunFolder:
     def evaluation(self) -> Path:
         """The evaluation's artefact."""
         return self.path / "evaluation"
+
+    @property
+    def analyses(self) -> Path:
+        """Folder of the analyses, one artefact each."""
+        return self.path / "analyses"
 
     @property
     def showcase(self) -> Path:

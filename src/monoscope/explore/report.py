@@ -22,6 +22,7 @@ minute on and a reader sees it grow::
                  "mention_low", "mention_high"), "distinct_2", "perplexity"}],
                  "controls": {"multiple", "topic_rates": {feature: rate}, "random_direction_topic_rate"},
                  "checks": {name: {"passed", "criterion"}}}
+    analyses    [{"title", "checks": [{"name", "what", "figure", "target", "holds", "why"}], "formulas", "svg"}]
     formulas    {metric: one line}: added to those of the evaluation
 
 A number that is None or not finite is shown as a dash.
@@ -36,6 +37,7 @@ from typing import Any
 
 from monoscope.errors import BrokenInput
 from monoscope.explore.markup import Markup, element, join, trusted
+from monoscope.explore.sections.analyses import analyses
 from monoscope.explore.sections.browser import browser
 from monoscope.explore.sections.details import details
 from monoscope.explore.sections.glimpse import glimpse
@@ -55,6 +57,7 @@ ANCHORS: dict[str, str] = {
     "features": "Features",
     "report-card": "Report card",
     "concepts": "Concepts",
+    "analyses": "Analyses",
     "training": "Training",
     "details": "Details",
 }
@@ -107,6 +110,7 @@ def _sections(report: Mapping[str, Any]) -> dict[str, Markup]:
         "features": browser(report.get("features") or {}, opened),
         "report-card": report_card(evaluation, formulas) if evaluation.get("metrics") else None,
         "concepts": recovery(evaluation.get("recovery") or {}),
+        "analyses": analyses(report.get("analyses") or ()),
         "training": training(report.get("training") or {}),
         "details": details(report.get("run") or {}),
     }

@@ -1,0 +1,6 @@
+"""The analyses of the papers, each a question that one call answers in figures and checks."""
+
+from monoscope.evaluate.analyses.base import ANALYSES, Analysis, Check, Material
+from monoscope.evaluate.analyses.density import Density
+
+__all__ = ["ANALYSES", "Analysis", "Check", "Density", "Material"]
