@@ -249,3 +249,12 @@ def test_a_hint_names_only_what_is_taken() -> None:
     assert "--open," not in caught.value.hint
     options, _ = parse("monoscope demo", DemoOptions, ["--no-open"])
     assert not options.open
+
+
+def test_processes_that_are_asked_the_same_refuse_it_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for rank, said in (("0", "error:"), ("1", "")):
+        monkeypatch.setenv("RANK", rank)
+        assert cli.main(["features", "show", str(tmp_path / "no"), "1"]) == 2
+        assert capsys.readouterr().err[:6] == said

@@ -88,7 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MonoscopeError as error:
         if debug:
             raise
-        _complain(error.sentence, error.hint)
+        # Processes that torchrun started are all asked the same: what is wrong with it is said once.
+        if not isinstance(error, WrongUse) or os.environ.get("RANK", "0") == "0":
+            _complain(error.sentence, error.hint)
         return error.exit_code
     except Exception as error:
         if debug:

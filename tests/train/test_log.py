@@ -54,11 +54,16 @@ def test_weights_and_biases_is_told_the_same(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=lambda **how: told.append(how) or run))
     monkeypatch.setattr(module, "find_spec", lambda name: name)
     log = MetricsLog(None)
-    log.tell(["wandb"], "wide", tmp_path, 0)
+    log.tell(["wandb"], "wide", tmp_path / "runs", 0)
     log.write({"step": 50, "fvu": 0.5})
     log.close()
     assert told == [
-        {"project": "monoscope", "name": "wide", "dir": str(tmp_path)},
+        {
+            "project": "monoscope",
+            "name": "runs/wide",
+            "dir": str(tmp_path / "runs"),
+            "reinit": "create_new",
+        },
         (50, {"fvu": 0.5}),
         "finished",
     ]

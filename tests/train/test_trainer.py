@@ -23,7 +23,7 @@ from monoscope.dictionaries import (
     TopK,
 )
 from monoscope.dictionaries.files import load
-from monoscope.errors import BrokenInput, MismatchedArtefact
+from monoscope.errors import BrokenInput, MismatchedArtefact, WrongUse
 from monoscope.manifest import read_manifest
 from monoscope.train import Stream, TensorStream, TrainOptions, read_metrics, train
 from monoscope.train.checkpoint import read_checkpoint
@@ -194,3 +194,25 @@ def test_a_run_that_breaks_says_so() -> None:
     training = replace(TRAINING, centring="mean")
     with pytest.raises(BrokenInput, match="batch 7 holds activations that are not finite"):
         train(TensorStream(broken), OPTIONS, training, statistics=known)
+
+
+def test_the_log_is_told_to_mirrors_across_an_interruption(tmp_path: Path) -> None:
+    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    longer = replace(TRAINING, n_tokens=120 * 64)
+
+    def interrupt(done: int, total: int) -> None:
+        if done == 64 * 70:
+            signal.raise_signal(signal.SIGINT)
+
+    told = replace(longer, mirrors=("tensorboard",))
+    with pytest.raises(KeyboardInterrupt):
+        train(TensorStream(X), OPTIONS, longer, out=tmp_path / "d", progress=interrupt)
+    # Whom the log is told to may change on the way.
+    dictionary = train(TensorStream(X), OPTIONS, told, out=tmp_path / "d")
+    assert same(dictionary, train(TensorStream(X), OPTIONS, longer))
+    curves = reading.EventAccumulator(str(tmp_path / "tensorboard" / "d"))
+    curves.Reload()
+    assert [point.step for point in curves.Scalars("fvu")] == [100, 120]
+    assert [line["step"] for line in read_metrics(tmp_path / "d" / "metrics.jsonl")] == [50, 100, 120]
+    with pytest.raises(WrongUse, match="a log that is kept nowhere has no mirrors"):
+        train(TensorStream(X), OPTIONS, told)

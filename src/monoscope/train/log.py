@@ -60,7 +60,9 @@ class WeightsAndBiases(Mirror):
         installed("wandb")
         import wandb
 
-        self.run = wandb.init(project="monoscope", name=run, dir=str(folder))
+        # Dictionaries that are learnt together are runs at the same time.
+        name = f"{folder.name}/{run}"
+        self.run = wandb.init(project="monoscope", name=name, dir=str(folder), reinit="create_new")
 
     def write(self, step: int, numbers: Mapping[str, float]) -> None:
         """One point on each curve."""
