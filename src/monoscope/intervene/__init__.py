@@ -1,5 +1,6 @@
 """What can be changed: features pinned, shifted, scaled or switched off, reconstructions spliced in."""
 
+from monoscope.intervene.ablation import Ablations, ablations
 from monoscope.intervene.dose import Dose, Effect, dose_response, rank_by_effect, recommended, undosed
 from monoscope.intervene.edits import Ablate, Add, Clamp, Edit, Scale, edit_function
 from monoscope.intervene.prompts import story_beginnings
@@ -9,6 +10,7 @@ from monoscope.intervene.topic import Topic
 
 __all__ = [
     "Ablate",
+    "Ablations",
     "Add",
     "Clamp",
     "Dose",
@@ -17,6 +19,7 @@ __all__ = [
     "Scale",
     "Topic",
     "ablated",
+    "ablations",
     "dose_response",
     "edit_function",
     "rank_by_effect",
