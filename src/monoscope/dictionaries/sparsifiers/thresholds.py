@@ -51,9 +51,10 @@ class JumpReLU(Sparsifier):
 
     name: ClassVar[str]
 
-    width: float = 0.5
-    """Width of the kernel, in the units of scaled activations (E|x|^2 = d_model)."""
-    initial: float = 0.5
+    width: float = 1.0
+    """Width of the kernel, in the units of scaled activations: E|x|^2 = d_model, and 1 is the standard deviation of
+    what a random direction of norm 1 reads."""
+    initial: float = 1.0
     """Threshold of every feature before training, in the same units."""
     through_values: bool = False
     """Give the pre-activation the slope of the smoothed step too."""
