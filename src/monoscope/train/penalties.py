@@ -108,10 +108,10 @@ class Power(Penalty):
     """The price at the beginning, against the summed squared error."""
     end: float = 0.2
     """Exponent at the end of the run."""
-    start: float = 0.3
+    start: float = 0.2
     """Share of the run at which the exponent begins to fall."""
-    stop: float = 0.8
-    """Share of the run at which it has fallen; the learning rate falls after it."""
+    stop: float = 0.7
+    """Share of the run at which it has fallen; a controller of L0 settles after it, before the learning rate falls."""
     stairs: int = 10
     """Steps in which it falls."""
     floor: float = 0.5
@@ -152,7 +152,7 @@ class L0(Penalty):
 
     name: ClassVar[str]
 
-    weight: float = 0.15
+    weight: float = 0.5
     """The price of one active feature, against the summed squared error."""
 
     def __call__(self, seen: Seen) -> Float[Tensor, ""]:
