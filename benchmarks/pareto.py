@@ -67,7 +67,7 @@ VARIANTS = {
 }  # fmt: skip
 """What each peer trains. Matching pursuit, of sae-lens and overcomplete, is not linear in what it reads."""
 PRICES = {"relu": 1.5, "april": 1.5, "p_anneal": 1.5, "gated": 1.5, "jumprelu": 0.15, "tanh": 10.0}
-"""The first coefficient tried of each variant, against the summed squared error: our defaults."""
+"""The first coefficient tried of each variant, against the summed squared error."""
 TARGETED = (("dictionary-learning", "jumprelu"), ("overcomplete", "jumprelu"))
 """Peers' variants that are told an L0, and come near it or not."""
 OPTIONS = {"dictionary-learning": {"normalize_activations": "true"}}

@@ -130,10 +130,7 @@ def composed(asked: Namespace) -> tuple["AutoencoderOptions", "TrainOptions"]:
         "april": (ReLU(), priced),
         "p_anneal": (ReLU(), Objective(penalty=Power(), target_l0=k)),
         "jumprelu": (JumpReLU(), priced),
-        "tanh": (
-            JumpReLU(width=2.0, initial=0.1, through_values=True),
-            Objective(penalty=Tanh(), target_l0=k),
-        ),
+        "tanh": (JumpReLU(), Objective(penalty=Tanh(), target_l0=k)),
         "gated": (Gated(), priced),
     }
     if asked.variant not in variants:

@@ -259,7 +259,7 @@ def test_matryoshka_absorbs_less_and_explains_less() -> None:
     "sparsifier",
     [
         pytest.param(ReLU(), id="relu"),
-        pytest.param(JumpReLU(width=0.5, initial=0.5), id="jumprelu", marks=pytest.mark.slow),
+        pytest.param(JumpReLU(), id="jumprelu", marks=pytest.mark.slow),
         pytest.param(Gated(), id="gated", marks=pytest.mark.slow),
     ],
 )
@@ -291,7 +291,7 @@ def priced(penalty: Penalty) -> TrainOptions:
     return replace(LONG, objective=Objective(penalty=penalty))
 
 
-STEP = JumpReLU(width=0.05 * FACTOR, initial=0.05 * FACTOR)
+STEP = JumpReLU(width=0.05 * FACTOR, initial=0.05 * FACTOR, through_values=False)
 STEPPED = priced(L0(0.15 * FACTOR**2))
 FREE = {"unit_norm": False}
 LONGER = {"n_tokens": 16_000 * 256}

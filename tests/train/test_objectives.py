@@ -37,12 +37,23 @@ def test_reconstruction_and_l1_are_sums_per_token() -> None:
 
 def test_the_power_falls_in_stairs_and_keeps_its_price() -> None:
     power, codes = Power(end=0.2, start=0.3, stairs=8), torch.tensor([[1.0, 2.0, 0.0], [0.0, 5.0, 0.1]])
-    assert [power.exponent(at) for at in (0.0, 0.29, 0.3, 1.0)] == pytest.approx([1, 1, 0.9, 0.2])
+    assert [power.exponent(at) for at in (0.0, 0.29, 0.3, 0.8, 1.0)] == pytest.approx([1, 1, 0.9, 0.2, 0.2])
     assert float(power(seen(codes, 0.9))) == pytest.approx(float(L1()(seen(codes))), rel=1e-5)
     variable = codes.clone().requires_grad_()
-    power(seen(variable, 0.9)).backward()
+    power(seen(variable.relu(), 0.9)).backward()
     assert variable.grad[1, 2] > variable.grad[1, 1] > 0, "small codes pay more than large ones"
     assert variable.grad[0, 2] == 0
+
+
+def test_a_power_is_straight_below_its_floor_and_has_no_break_there() -> None:
+    power = Power(end=0.2, floor=0.5)
+    below = torch.tensor([[1e-9, 0.1, 0.4999, 0.5001, 1.0]]).requires_grad_()
+    power(seen(below, 0.9)).backward()
+    slopes = below.grad[0]
+    assert slopes[0] == slopes[1] == slopes[2] > slopes[3] > slopes[4] > 0
+    with torch.no_grad():
+        prices = [float(power(seen(torch.tensor([[length, 1.0]]), 0.9))) for length in (0.4999, 0.5001)]
+    assert prices[0] == pytest.approx(prices[1], rel=1e-3)
 
 
 def test_the_auxiliary_loss_is_that_of_the_largest_dead_features() -> None:

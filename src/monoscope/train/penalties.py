@@ -93,11 +93,13 @@ class L1(Penalty):
 class Power(Penalty):
     """``mean sum_i f_i^p`` with ``p`` falling from 1: nearer and nearer to counting features.
 
-    From ``start`` of the run on ``p`` falls in ``stairs`` equal steps to ``end``. At each step the weight is
-    multiplied so that the price of the batch stays as it was.
+    From ``start`` to ``stop`` of the run ``p`` falls in ``stairs`` equal steps to ``end``. At each step the weight is
+    multiplied so that the price of the batch stays as it was. Below ``floor`` the power goes on straight to 0,
+    ``f_i floor^(p - 1)``: the slope of ``f^p`` has no bound there, and a few codes near 0 would be all that a
+    clipped gradient and Adam's mean squares see.
 
-    Reference: Karvonen et al. 2024 (2408.00113), p-annealing. Here the factor is taken on the same batch
-    instead of the last ten.
+    Reference: Karvonen et al. 2024 (2408.00113), p-annealing, without a floor. Here the factor is taken on the
+    same batch instead of the last ten.
     """
 
     name: ClassVar[str]
@@ -106,16 +108,20 @@ class Power(Penalty):
     """The price at the beginning, against the summed squared error."""
     end: float = 0.2
     """Exponent at the end of the run."""
-    start: float = 0.3
+    start: float = 0.2
     """Share of the run at which the exponent begins to fall."""
+    stop: float = 0.7
+    """Share of the run at which it has fallen; a controller of L0 settles after it, before the learning rate falls."""
     stairs: int = 10
     """Steps in which it falls."""
+    floor: float = 0.5
+    """The length ``f_i |d_i|`` below which the price is straight, in the units of scaled activations."""
 
     def exponent(self, progress: float) -> float:
         """The exponent in force."""
         if progress < self.start:
             return 1.0
-        stair = min(self.stairs, 1 + int((progress - self.start) / (1 - self.start) * self.stairs))
+        stair = min(self.stairs, 1 + int((progress - self.start) / (self.stop - self.start) * self.stairs))
         return 1 - (1 - self.end) * stair / self.stairs
 
     def __call__(self, seen: Seen) -> Float[Tensor, ""]:
@@ -124,7 +130,9 @@ class Power(Penalty):
         exponent = self.exponent(seen.progress)
         if exponent == 1:
             return seen.summed(f)
-        powers = torch.where(f > 0, f.clamp(min=1e-6), 1.0).pow(exponent) * (f > 0)
+        powers = torch.where(
+            f > self.floor, f.clamp(min=self.floor).pow(exponent), f * self.floor ** (exponent - 1)
+        )
         price = seen.summed(powers)
         with torch.no_grad():
             data = seen.mesh.data
@@ -144,7 +152,7 @@ class L0(Penalty):
 
     name: ClassVar[str]
 
-    weight: float = 0.15
+    weight: float = 0.5
     """The price of one active feature, against the summed squared error."""
 
     def __call__(self, seen: Seen) -> Float[Tensor, ""]:
@@ -160,12 +168,14 @@ class Tanh(Penalty):
     For JumpReLU. The price of a feature levels off, so strong ones are not shrunk; the second term pulls features
     that are never active towards their thresholds.
 
-    Reference: Anthropic, Circuits Updates, January 2025; its weights are about 10 and 3e-6.
+    Reference: Anthropic, Circuits Updates, January 2025, with weights of about 10 and 3e-6 for residual streams
+    of thousands of dimensions. Where all that there is to explain is ``d_model``, 10 kills most features of a
+    narrow one.
     """
 
     name: ClassVar[str]
 
-    weight: float = 10.0
+    weight: float = 0.5
     """The price, against the summed squared error."""
     steepness: float = 4.0
     """``c``: how soon the price levels off."""

@@ -16,6 +16,7 @@ from monoscope.dictionaries.sparsifiers import BatchTopK
 from monoscope.train.adam import Adam
 from monoscope.train.coding import Coding, coding_of
 from monoscope.train.constraints import share_gradient, tie
+from monoscope.train.control import FARTHEST, SPEED, excess
 from monoscope.train.liveness import Liveness, look_is_due
 from monoscope.train.mesh import ALONE, Mesh
 from monoscope.train.objectives import losses
@@ -27,10 +28,6 @@ from monoscope.train.workbench import Workbench
 
 THRESHOLD_DECAY = 0.999
 """Of BatchTopK's running threshold, a step, in a run of 20,000 steps or more (Bussmann et al. 2024)."""
-CONTROL = 0.01
-"""How fast the price of activity follows its target: the change of its logarithm a step, for L0 off by e."""
-FARTHEST = 9.0
-"""How far the controller may take the logarithm of the price from that of the weight."""
 
 
 @dataclass(frozen=True)
@@ -152,10 +149,10 @@ class Run:
             self.liveness.look(training.dead_after(), self.mesh)
         dead, n_dead = self.liveness.dead, self.liveness.n_dead
         penalty = check_penalty(dictionary.options.sparsifier, objective.penalty)
-        price = self._price(0.0 if penalty is None else penalty.weight)
         # Under autocast the dense products, of dense codes and of the auxiliary loss, are made in bfloat16.
         with torch.autocast(x.device.type, torch.bfloat16, enabled=halves_are_fast(x.device)):
             coding = coding_of(dictionary, x, also=objective.also_k, workbench=self.workbench)
+            price = self._price(0.0 if penalty is None else penalty.weight, coding, len(x))
             terms, x_hat = losses(
                 dictionary, x, target, coding, objective, dead=dead, penalty=penalty, price=price,
                 progress=self.step / training.n_steps, workbench=self.workbench, n_dead=n_dead,
@@ -170,10 +167,18 @@ class Run:
         share = n_dead / self.n_features
         return Outcome(target, x_hat.detach(), coding, terms, rate, price, share, self.mesh)
 
-    def _price(self, weight: float) -> float | Tensor:
-        rise = ramp(self.step, self.training.n_steps, self.training.objective.penalty_warmup)
-        price = weight * rise
-        return price if self.training.objective.target_l0 is None else price * self.log_price.exp()
+    @torch.no_grad()
+    def _price(self, weight: float, coding: Coding, batch: int) -> float | Tensor:
+        """What activity costs in this step; a controller that has a target learns from the step's L0."""
+        training, target = self.training, self.training.objective.target_l0
+        price = weight * ramp(self.step, training.n_steps, training.objective.penalty_warmup)
+        if target is None:
+            return price
+        l0 = self.mesh.overall(coding.l0(batch))
+        error = excess(l0, target, self.n_features, self.step / training.n_steps)
+        self.log_price += SPEED * self.learning_rate * error
+        self.log_price.clamp_(-FARTHEST, FARTHEST)
+        return price * (self.log_price + error).exp()
 
     def _move(self) -> float:
         """Let the gradients move the parameters, within their constraints; returns the learning rate."""
@@ -188,7 +193,7 @@ class Run:
 
     @torch.no_grad()
     def _follow(self, coding: Coding, batch: int) -> None:
-        """What is counted, not learnt: who fired, BatchTopK's threshold, the price of activity."""
+        """What is counted, not learnt: who fired, BatchTopK's threshold."""
         self.liveness.update(coding.kept(), batch, self.mesh)
         if isinstance(self.dictionary.options.sparsifier, BatchTopK):
             assert isinstance(coding.codes, ActiveCodes)
@@ -201,11 +206,6 @@ class Run:
             # A short run must forget its beginning sooner than in a thousand steps.
             decay = min(THRESHOLD_DECAY, max(0.0, 1 - 20 / self.training.n_steps))
             threshold.lerp_(followed, 1.0 if self.step == 0 else 1 - decay)
-        wanted = self.training.objective.target_l0
-        if wanted is not None:
-            l0 = self.mesh.overall(coding.l0(batch))
-            self.log_price += CONTROL * (l0.clamp(min=1e-3) / wanted).log()
-            self.log_price.clamp_(-FARTHEST, FARTHEST)
 
     def finished(self) -> SparseAutoencoder:
         """The whole dictionary as a function of unscaled activations, its directions of norm 1."""

@@ -44,18 +44,20 @@ class JumpReLU(Sparsifier):
 
     Traps: implementations that apply the kernel to the gated value lose its lower half. The 0.001 of the paper
     belongs to E|x|^2 = 1; thresholds that begin far below all activations stay there, since they move by about a
-    learning rate a step.
+    learning rate a step. Two standard deviations, where a fortieth of the features are active before training,
+    is near where short and long runs end; thresholds that begin there need ``through_values``.
 
     References: Rajamanoharan et al. 2024 (2407.14435); Anthropic, Circuits Updates, January 2025.
     """
 
     name: ClassVar[str]
 
-    width: float = 0.5
-    """Width of the kernel, in the units of scaled activations (E|x|^2 = d_model)."""
-    initial: float = 0.5
+    width: float = 2.0
+    """Width of the kernel, in the units of scaled activations: E|x|^2 = d_model, and 1 is the standard deviation of
+    what a random direction of norm 1 reads."""
+    initial: float = 2.0
     """Threshold of every feature before training, in the same units."""
-    through_values: bool = False
+    through_values: bool = True
     """Give the pre-activation the slope of the smoothed step too."""
 
     def __post_init__(self) -> None:
