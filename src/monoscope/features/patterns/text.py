@@ -1,0 +1,129 @@
+"""Patterns as text: ``the Golden Gate [Bridge]``."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from monoscope.features.patterns.record import START, WILDCARD, FeaturePatterns, Pattern
+
+SIGNS = {WILDCARD: "*", START: "^"}
+"""What stands for what is no token; the same signs in a token's own text are written after a backslash."""
+BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")
+"""Bytes of a character, as a vocabulary's texts show them where a token holds but a part of it."""
+JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
+"""Signs that cannot be seen and that emoji and some scripts cannot do without."""
+ISOLATE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
+"""Around text from right to left, so that what stands beside it keeps its place."""
+
+
+def pattern_text(tokens: Sequence[int], vocabulary: Sequence[str]) -> str:
+    """A pattern as text: the token that the feature fires on in brackets, ``*`` for any token, ``^`` for the
+    beginning of a text.
+
+    Bytes of one character that lie in several tokens are put together where the pattern has them all, and stand
+    in the brackets when the last of them does; a character of which a part is missing stays written
+    ``<0xF0><0x9F>``. Signs that cannot be seen are written as escapes, a token of spaces as ``␣``. A pattern
+    with text from right to left is enclosed in directional isolates.
+
+    Args:
+        tokens: see ``Pattern.tokens``.
+        vocabulary: text of every token, spaces kept.
+    """
+    pieces = [SIGNS.get(token) or _shown(vocabulary[token]) for token in tokens]
+    # Signs stand apart, as words do.
+    pieces = [f" {piece}" if token < 0 else piece for token, piece in zip(tokens, pieces, strict=True)]
+    before, last = _whole_character("".join(pieces[:-1]), pieces[-1])
+    before = _joined(before)
+    space = " " if last.startswith(" ") or tokens[-2:-1] in ((WILDCARD,), (START,)) else ""
+    text = f"{before}{space}[{_joined(last.removeprefix(' '))}]".strip()
+    if any(unicodedata.bidirectional(character) in ("R", "AL") for character in text):
+        return f"{ISOLATE[0]}{text}{ISOLATE[1]}"
+    return text
+
+
+def describe_patterns(record: FeaturePatterns, vocabulary: Sequence[str], *, named: int = 3) -> str:
+    """A line about a feature's patterns and how far they can be trusted.
+
+    For instance ``Golden Gate [Bridge] (61 % of activation, right 24 of 25 times), the [bridge] (...); all 5
+    patterns: precision 0.94, recall 0.71 on held-out text``.
+
+    Args:
+        record: the patterns; those explaining most held-out activation are named once they are scored, else those
+            of most examples.
+        vocabulary: text of every token, spaces kept.
+        named: how many are named.
+    """
+    if not record.n_examples:
+        return "no examples to find a pattern in"
+    if not record.patterns:
+        return f"no n-gram explains any of its {record.n_examples} examples"
+    best = sorted(record.patterns, key=lambda pattern: -(pattern.share or 0.0))[:named]
+    parts = [f"{pattern_text(each.tokens, vocabulary)} ({_evidence(each, record)})" for each in best]
+    n = len(record.patterns)
+    return f"{', '.join(parts)}; {'its pattern' if n == 1 else f'all {n} patterns'}: {_score(record)}"
+
+
+def _evidence(pattern: Pattern, record: FeaturePatterns) -> str:
+    """What speaks for one pattern."""
+    if pattern.matches is None:
+        return f"{pattern.examples} of {record.n_examples} examples"
+    if pattern.share is None or not pattern.matches:
+        return "not seen in held-out text" if not pattern.matches else f"right 0 of {pattern.matches} times"
+    return f"{_percent(pattern.share)} of activation, right {pattern.active} of {pattern.matches} times"
+
+
+def _score(record: FeaturePatterns) -> str:
+    if not record.counts:
+        return f"{record.explained_examples} of {record.n_examples} examples, not scored on other text"
+    counts = record.counts[0]
+    if counts.recall is None:
+        return f"silent on {counts.n_tokens} held-out tokens"
+    if counts.precision is None:
+        return f"none seen on {counts.n_tokens} held-out tokens, where it is active {counts.n_active} times"
+    return f"precision {counts.precision:.2f}, recall {counts.recall:.2f} on held-out text"
+
+
+def _shown(text: str) -> str:
+    """A token's text with nothing in it that cannot be seen or could be taken for a sign."""
+    if text and not text.strip(" "):
+        return "␣" * len(text)
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if character in "\\*^[]":
+        return f"\\{character}"
+    if character.isprintable() or character in JOINERS:
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def _whole_character(before: str, last: str) -> tuple[str, str]:
+    """Bytes at the end of ``before`` go to ``last`` where together they are one character."""
+    leading = BYTES.match(last)
+    trailing = re.search(rf"{BYTES.pattern}\Z", before)
+    if leading and trailing:
+        # From the nearest byte backwards: a character has two to four.
+        for start in range(trailing.end() - len("<0xFF>"), trailing.start() - 1, -len("<0xFF>")):
+            if _decoded(before[start:] + leading[0]) is not None:
+                return before[:start], before[start:] + last
+    return before, last
+
+
+def _joined(text: str) -> str:
+    """Bytes put together where they are whole characters."""
+    return BYTES.sub(lambda found: _decoded(found[0]) or found[0], text)
+
+
+def _decoded(pieces: str) -> str | None:
+    """The characters that bytes stand for; None unless they are whole and can be seen."""
+    raw = bytes.fromhex(pieces.replace("<0x", "").replace(">", ""))
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return None
+    return "".join(map(_visible, text))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %"
