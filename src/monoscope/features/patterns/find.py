@@ -6,13 +6,13 @@ text in front of it, and with other tokens under its wildcards, the feature keep
 its example has in the corpus, on average over the draws (an activation above the example's counts as the
 example's, so that no single draw makes up for others).
 
-1.  *Prune* (Foote et al. 2023, 2305.19911, section 3): the shortest tried suffix of the context that obeys the law.
+1.  *Prune* (Foote et al. 2023, 2305.19911): the shortest tried suffix of the context that obeys the law.
     The paper puts nothing in front of it, so that everything stands near the beginning of the text and features of
     beginnings look like features of tokens; here a stretch of other text stands in front unless the whole
     beginning of the text is needed, which is then part of the pattern.
-2.  *Saliency*: 1 - (activation with the token replaced) / (activation of the suffix), for each token.
+2.  *Saliency*: how much of the activation goes when one token is replaced.
 3.  *Wildcards*: as many of the least salient tokens as can be replaced together under the law, one more at a time.
-    One by one they may all be dispensable and not together; the paper does not look.
+    The paper replaces them one by one; each may be dispensable, and all together not.
 
 Replacements are tokens drawn from the corpus by frequency, so that a wildcard stands for what usually stands
 there, and the stretches in front are drawn from the corpus as they are. All are drawn once, by seed, and serve
@@ -20,17 +20,16 @@ every feature: the same short texts come again for many of them, and each runs t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
 
 from monoscope.errors import BrokenInput
-from monoscope.features.grouping import run_starts
 from monoscope.features.patterns.examples import Examples
 from monoscope.features.patterns.options import PatternOptions
 from monoscope.features.patterns.probe import Activate
 from monoscope.features.patterns.record import START, WILDCARD, FeaturePatterns, Pattern
+from monoscope.features.patterns.trial import Suffixes, Trial
 
 Progress = Callable[[int, int], None]
 
@@ -61,12 +60,18 @@ def find_patterns(
         explains.
 
     Raises:
-        BrokenInput: an example lies outside the passages, or the corpus has too few different tokens to draw from.
+        BrokenInput: an example lies outside the passages or has a feature whose largest activation is 0, or the
+            corpus has too little to draw from.
     """
+    if (examples.features >= len(largest)).any() or (largest[examples.features] <= 0).any():
+        raise BrokenInput(
+            "there are examples of a feature that never fires, or of none of these features",
+            "take examples and largest activations from the same index",
+        )
     if not len(examples):
         return _merged(examples, np.zeros((0, 1), np.int64), np.zeros(0), largest)
     options = options or PatternOptions()
-    trial = _Trial(examples, tokens, passage, activate, options)
+    trial = Trial(examples, tokens, passage, activate, options)
     rounds = len(options.lengths) + 1 + 2 * options.longest
     done = 0
 
@@ -77,8 +82,8 @@ def find_patterns(
             progress(min(done, rounds), rounds)
 
     suffixes = _prune(trial, advance)
-    wild, kept = _wildcards(trial, suffixes, _without(trial, suffixes, advance), advance)
-    return _merged(examples, _rows(trial, suffixes, wild), kept * examples.values, largest)
+    wild = _wildcards(trial, suffixes, _without(trial, suffixes, advance), advance)
+    return _merged(examples, _rows(trial, suffixes, wild), examples.values, largest)
 
 
 def token_patterns(
@@ -91,109 +96,10 @@ def token_patterns(
     return _merged(examples, tokens[examples.positions].astype(np.int64)[:, None], examples.values, largest)
 
 
-@dataclass(frozen=True)
-class _Suffixes:
-    """What is left of each example's context."""
-
-    sizes: Int[np.ndarray, " example"]
-    """Tokens, the last of which is the example's own; 0 where no suffix obeys the law."""
-    whole: Bool[np.ndarray, " example"]
-    """True where the suffix is the beginning of the text and has to be."""
-    kept: Float[np.ndarray, " example"]
-    """Share of the example's activation that it keeps."""
-
-    def of(self, chosen: Int[np.ndarray, " chosen"]) -> "_Suffixes":
-        return _Suffixes(self.sizes[chosen], self.whole[chosen], self.kept[chosen])
-
-
-class _Trial:
-    """The examples' contexts, what is drawn to change them with, and the model."""
-
-    def __init__(
-        self,
-        examples: Examples,
-        tokens: np.ndarray,
-        passage: np.ndarray,
-        activate: Activate,
-        options: PatternOptions,
-    ) -> None:
-        if (examples.positions >= len(tokens)).any() or (passage[examples.positions] < 0).any():
-            raise BrokenInput(
-                "an example lies outside the text, or on padding or a special token",
-                "take examples and tokens from the same corpus",
-            )
-        self.examples, self.options, self._activate = examples, options, activate
-        starts = run_starts(passage)
-        since = examples.positions - starts[np.searchsorted(starts, examples.positions, side="right") - 1]
-        self.available = np.minimum(since + 1, options.longest)
-        self.at_start = since < options.longest
-        offsets = np.arange(options.longest)[::-1]
-        self.context = tokens[np.maximum(examples.positions[:, None] - offsets, 0)].astype(np.int64)
-        self._draw(tokens, passage, starts)
-
-    def _draw(self, tokens: np.ndarray, passage: np.ndarray, starts: np.ndarray) -> None:
-        """Stretches ``[draw, before]`` and replacements ``[draw + 1, longest]``, all different in a column."""
-        options = self.options
-        random = np.random.default_rng(options.seed)
-        ids, counts = np.unique(tokens[passage >= 0], return_counts=True)
-        if len(ids) <= options.draws:
-            raise BrokenInput(
-                f"the corpus has {len(ids)} different tokens, and {options.draws} replacements are to be drawn",
-                "give more text, or ask for fewer draws",
-            )
-        columns = [
-            random.choice(ids, options.draws + 1, replace=False, p=counts / counts.sum())
-            for _ in range(options.longest)
-        ]
-        self._replacements = np.stack(columns, 1).astype(np.int64)
-        ends = np.append(starts[1:], len(passage))
-        long = np.flatnonzero((passage[starts] >= 0) & (ends - starts >= options.before))
-        if not len(long):
-            raise BrokenInput(
-                f"no document of the corpus has {options.before} tokens in a row", "ask for fewer before"
-            )
-        room = (ends - starts)[long] - options.before + 1
-        chosen = random.choice(len(long), options.draws, p=room / room.sum())
-        first = starts[long[chosen]] + random.integers(room[chosen])
-        self._before = tokens[first[:, None] + np.arange(options.before)].astype(np.int64)
-
-    def kept(
-        self,
-        chosen: Int[np.ndarray, " chosen"],
-        suffixes: _Suffixes,
-        replaced: Bool[np.ndarray, "chosen longest"] | None = None,
-    ) -> Float[np.ndarray, " chosen"]:
-        """Share of each chosen example's activation that its suffix keeps, with the ``replaced`` tokens drawn."""
-        share = np.zeros(len(chosen))
-        for size, whole in np.unique(np.stack([suffixes.sizes, suffixes.whole], 1), axis=0).tolist():
-            group = np.flatnonzero((suffixes.sizes == size) & (suffixes.whole == bool(whole)))
-            change = None if replaced is None else replaced[group, -size:]
-            texts = [
-                self._text(self.context[chosen[group], -size:], change, draw, bool(whole))
-                for draw in range(self.options.draws)
-            ]
-            unique, which = np.unique(np.concatenate(texts), axis=0, return_inverse=True)
-            features = np.tile(self.examples.features[chosen[group]], len(texts))
-            values = self._activate(unique, which.reshape(-1), features).reshape(len(texts), -1)
-            share[group] = np.minimum(values / self.examples.values[chosen[group]], 1).mean(0)
-        return share
-
-    def _text(self, suffix: np.ndarray, change: np.ndarray | None, draw: int, whole: bool) -> np.ndarray:
-        """One draw of the texts of some examples ``[example, token]``."""
-        if change is not None:
-            size = suffix.shape[1]
-            drawn, spare = self._replacements[draw, -size:], self._replacements[-1, -size:]
-            suffix = np.where(change, np.where(drawn == suffix, spare, drawn), suffix)
-        if whole:
-            return suffix
-        before = np.broadcast_to(self._before[draw], (len(suffix), self.options.before))
-        return np.concatenate([before, suffix], 1)
-
-
-def _prune(trial: _Trial, advance: Callable[[], None]) -> _Suffixes:
+def _prune(trial: Trial, advance: Callable[[], None]) -> Suffixes:
     """The shortest tried suffix of each example that obeys the law."""
     n, least = len(trial.examples), trial.options.kept
-    found = _Suffixes(np.zeros(n, np.int64), np.zeros(n, bool), np.zeros(n))
+    found = Suffixes(np.zeros(n, np.int64), np.zeros(n, bool))
     tried = np.zeros(n, np.int64)
     for length in (*trial.options.lengths, None):
         open_ones = found.sizes == 0
@@ -205,20 +111,19 @@ def _prune(trial: _Trial, advance: Callable[[], None]) -> _Suffixes:
             chosen = np.flatnonzero(open_ones & (size > tried))
             sizes = tried[chosen] = size[chosen]
         whole = np.full(len(chosen), length is None)
-        kept = trial.kept(chosen, _Suffixes(sizes, whole, np.zeros(len(chosen))))
+        kept = trial.kept(chosen, Suffixes(sizes, whole))
         good = kept >= least
         found.sizes[chosen[good]] = sizes[good]
         found.whole[chosen[good]] = length is None
-        found.kept[chosen[good]] = kept[good]
         advance()
     return found
 
 
 def _without(
-    trial: _Trial, suffixes: _Suffixes, advance: Callable[[], None]
+    trial: Trial, suffixes: Suffixes, advance: Callable[[], None]
 ) -> Float[np.ndarray, "example longest"]:
     """Share of its activation that each example keeps with one token replaced; -1 for tokens that are not in its
-    suffix or stay in any case. The saliency of a token is 1 - this / (what the suffix keeps).
+    suffix or stay in any case: the smaller, the more salient the token.
     """
     longest = trial.options.longest
     kept = np.full((len(trial.examples), longest), -1.0)
@@ -233,13 +138,13 @@ def _without(
 
 
 def _wildcards(
-    trial: _Trial,
-    suffixes: _Suffixes,
+    trial: Trial,
+    suffixes: Suffixes,
     without: Float[np.ndarray, "example longest"],
     advance: Callable[[], None],
-) -> tuple[Bool[np.ndarray, "example longest"], Float[np.ndarray, " example"]]:
-    """Which tokens become wildcards, and the share of its activation that each example keeps then."""
-    wild, kept = np.zeros(without.shape, bool), suffixes.kept.copy()
+) -> Bool[np.ndarray, "example longest"]:
+    """Which tokens become wildcards."""
+    wild = np.zeros(without.shape, bool)
     # Of equals the farther from the end first: in front, a wildcard is a token less.
     order = np.argsort(-without, axis=1, kind="stable")
     rank = np.argsort(order, axis=1, kind="stable")
@@ -250,14 +155,14 @@ def _wildcards(
         replaced = rank[chosen] < count
         share = trial.kept(chosen, suffixes.of(chosen), replaced) if count > 1 else without[chosen].max(1)
         good = share >= trial.options.kept
-        wild[chosen[good]], kept[chosen[good]] = replaced[good], share[good]
+        wild[chosen[good]] = replaced[good]
         going[chosen[~good]] = False
         advance()
-    return wild, kept
+    return wild
 
 
 def _rows(
-    trial: _Trial, suffixes: _Suffixes, wild: Bool[np.ndarray, "example longest"]
+    trial: Trial, suffixes: Suffixes, wild: Bool[np.ndarray, "example longest"]
 ) -> Int[np.ndarray, "example width"]:
     """Patterns as rows that end in the example's token; 0 or more is a token, and what is left of the pattern
     is WILDCARD.

@@ -15,7 +15,7 @@ class PatternOptions:
     """Share of an example's activation that what becomes its pattern must keep."""
     draws: int = 4
     """Texts from elsewhere, and replacements of each token, that the activation is averaged over."""
-    before: int = 8
+    before: int = 2
     """Tokens from elsewhere in front of the pattern; 0 cuts the text off there instead, as in the paper."""
     thresholds: tuple[float, ...] = (0.0, 0.5)
     """Shares of the largest activation above which a token counts as active, and as predicted to be."""

@@ -1,6 +1,6 @@
 """How strongly features fire at the end of short texts: one run of the model serves all features."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from monoscope.dictionaries import SparseAutoencoder
 from monoscope.models import LanguageModel
 
 
+@runtime_checkable
 class Activate(Protocol):
     """Activations at the end of texts."""
 
@@ -30,7 +31,7 @@ class Activate(Protocol):
 
 
 def activations_at_the_end(
-    lm: LanguageModel, dictionary: SparseAutoencoder, *, batch_tokens: int = 1 << 14
+    lm: LanguageModel, dictionary: SparseAutoencoder, *, batch_tokens: int = 1 << 12
 ) -> Activate:
     """Run the model and encode the last token of each text.
 

@@ -36,8 +36,8 @@ class Pattern:
     tokens: tuple[int, ...]
     """Token ids in reading order; ``WILDCARD`` stands for any token, ``START`` for the beginning of the text."""
     activation: float
-    """Activation that it predicts, as a share of the feature's largest: measured with what is in front of it, and
-    the tokens under wildcards, replaced."""
+    """Activation that it predicts, as a share of the feature's largest: the mean over the examples it was found
+    in, in their own contexts."""
     examples: int
     """Training examples that it was found in."""
     matches: int | None = None

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
 from monoscope.features.patterns.record import START, WILDCARD, FeaturePatterns, Pattern
 
@@ -45,7 +46,9 @@ def describe_patterns(record: FeaturePatterns, vocabulary: Sequence[str], *, nam
     """A line about a feature's patterns and how far they can be trusted.
 
     For instance ``Golden Gate [Bridge] (61 % of activation, right 24 of 25 times), the [bridge] (...); all 5
-    patterns: precision 0.94, recall 0.71 on held-out text``.
+    patterns: precision 0.94, recall 0.71, 88 % of activation on held-out text``. Right means active at all;
+    precision and recall are those of the first threshold. Patterns that look the same, with and without a space
+    in front, are one here.
 
     Args:
         record: the patterns; those explaining most held-out activation are named once they are scored, else those
@@ -57,22 +60,38 @@ def describe_patterns(record: FeaturePatterns, vocabulary: Sequence[str], *, nam
         return "no examples to find a pattern in"
     if not record.patterns:
         return f"no n-gram explains any of its {record.n_examples} examples"
-    best = sorted(record.patterns, key=lambda pattern: -(pattern.share or 0.0))[:named]
-    parts = [f"{pattern_text(each.tokens, vocabulary)} ({_evidence(each, record)})" for each in best]
-    n = len(record.patterns)
+    found: dict[str, Pattern] = {}
+    for pattern in record.patterns:
+        text = pattern_text(pattern.tokens, vocabulary)
+        found[text] = _together(found[text], pattern) if text in found else pattern
+    best = sorted(found, key=lambda text: -(found[text].share or 0.0))[:named]
+    parts = [f"{text} ({_evidence(found[text], record)})" for text in best]
+    n = len(found)
     return f"{', '.join(parts)}; {'its pattern' if n == 1 else f'all {n} patterns'}: {_score(record)}"
+
+
+def _together(one: Pattern, other: Pattern) -> Pattern:
+    """Two patterns of the same text: they differ in a token, so no token of a text is matched by both."""
+    examples = one.examples + other.examples
+    if one.matches is None or other.matches is None or one.active is None or other.active is None:
+        return replace(one, examples=examples)
+    share = None if one.share is None or other.share is None else one.share + other.share
+    matches, active = one.matches + other.matches, one.active + other.active
+    return replace(one, examples=examples, matches=matches, active=active, share=share)
 
 
 def _evidence(pattern: Pattern, record: FeaturePatterns) -> str:
     """What speaks for one pattern."""
     if pattern.matches is None:
         return f"{pattern.examples} of {record.n_examples} examples"
-    if pattern.share is None or not pattern.matches:
-        return "not seen in held-out text" if not pattern.matches else f"right 0 of {pattern.matches} times"
-    return f"{_percent(pattern.share)} of activation, right {pattern.active} of {pattern.matches} times"
+    if not pattern.matches:
+        return "not seen in held-out text"
+    right = f"right {pattern.active} of {pattern.matches} times"
+    return right if pattern.share is None else f"{_percent(pattern.share)} of activation, {right}"
 
 
 def _score(record: FeaturePatterns) -> str:
+    """How well all patterns do."""
     if not record.counts:
         return f"{record.explained_examples} of {record.n_examples} examples, not scored on other text"
     counts = record.counts[0]
@@ -80,7 +99,8 @@ def _score(record: FeaturePatterns) -> str:
         return f"silent on {counts.n_tokens} held-out tokens"
     if counts.precision is None:
         return f"none seen on {counts.n_tokens} held-out tokens, where it is active {counts.n_active} times"
-    return f"precision {counts.precision:.2f}, recall {counts.recall:.2f} on held-out text"
+    share = "" if record.share is None else f", {_percent(record.share)} of activation"
+    return f"precision {counts.precision:.2f}, recall {counts.recall:.2f}{share} on held-out text"
 
 
 def _shown(text: str) -> str:

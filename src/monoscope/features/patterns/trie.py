@@ -44,17 +44,21 @@ class PatternTrie:
     def __init__(self, features: Sequence[FeaturePatterns]) -> None:
         patterns = [pattern for record in features for pattern in record.patterns]
         counts = [len(record.patterns) for record in features]
-        self.features = np.array([record.feature for record in features], np.int64)
-        self.owner = np.repeat(self.features, counts)
+        numbers = np.array([record.feature for record in features], np.int64)
+        self.owner = np.repeat(numbers, counts)
         self.starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         self.activation = np.array([pattern.activation for pattern in patterns], np.float64)
         lengths = np.array([len(pattern.tokens) for pattern in patterns], np.int64)
         fixed = np.array(
             [sum(token != WILDCARD for token in pattern.tokens) for pattern in patterns], np.int64
         )
-        order = np.lexsort((self.activation, fixed, lengths))
-        self._merit = np.empty(len(patterns), np.int64)
-        self._merit[order] = np.arange(len(patterns))
+        self._place = np.repeat(np.arange(len(counts)), counts)
+        # A feature's patterns stand together in this order too: what decides comes last.
+        self._rising = np.lexsort((self.activation, fixed, lengths, self._place))
+        self._rank = np.empty(len(patterns), np.int64)
+        self._rank[self._rising] = np.arange(len(patterns))
+        self._rank -= np.repeat(self.starts[:-1], counts)
+        self._most = max(counts, default=0)
         self._plant([pattern.tokens for pattern in patterns], lengths)
 
     def __len__(self) -> int:
@@ -105,7 +109,7 @@ class PatternTrie:
             part = part[passage[part] >= 0]
             since = part - starts[np.searchsorted(starts, part, side="right") - 1]
             found, patterns = self._walk(tokens, part, since)
-            yield self._sorted(part[found], patterns)
+            yield self._sorted(part, found, patterns)
 
     def predict(
         self,
@@ -144,13 +148,15 @@ class PatternTrie:
             patterns.append(self._by_node[first + np.arange(len(first))])
         return np.concatenate(found), np.concatenate(patterns)
 
-    def _sorted(self, positions: np.ndarray, patterns: np.ndarray) -> Matches:
-        features = self.owner[patterns]
-        order = np.lexsort((self._merit[patterns], positions, features))
-        features, positions, patterns = features[order], positions[order], patterns[order]
-        last = np.ones(len(order), bool)
-        last[:-1] = (features[1:] != features[:-1]) | (positions[1:] != positions[:-1])
-        return Matches(features, positions, patterns, last)
+    def _sorted(self, positions: np.ndarray, at: np.ndarray, patterns: np.ndarray) -> Matches:
+        """Matches at ``positions[at]``; one number for feature, position and rank is sorted, and read again."""
+        place = self._place[patterns] * len(positions) + at
+        keys = np.sort(place * self._most + self._rank[patterns])
+        place, rank = np.divmod(keys, max(self._most, 1))
+        number, at = np.divmod(place, max(len(positions), 1))
+        patterns = self._rising[self.starts[number] + rank]
+        last = np.append(place[1:] != place[:-1], True)[: len(place)]
+        return Matches(self.owner[patterns], positions[at], patterns, last)
 
     def _child(
         self, node: Int[np.ndarray, " step"], token: Int[np.ndarray, " step"]
