@@ -31,11 +31,11 @@ def pattern_text(tokens: Sequence[int], vocabulary: Sequence[str]) -> str:
         vocabulary: text of every token, spaces kept.
     """
     pieces = [SIGNS.get(token) or _shown(vocabulary[token]) for token in tokens]
-    # Signs stand apart, as words do.
+    # Signs stand apart, as words do; a token without a space in front stays close to what it follows.
     pieces = [f" {piece}" if token < 0 else piece for token, piece in zip(tokens, pieces, strict=True)]
     before, last = _whole_character("".join(pieces[:-1]), pieces[-1])
     before = _joined(before)
-    space = " " if last.startswith(" ") or tokens[-2:-1] in ((WILDCARD,), (START,)) else ""
+    space = " " if last.startswith(" ") else ""
     text = f"{before}{space}[{_joined(last.removeprefix(' '))}]".strip()
     if any(unicodedata.bidirectional(character) in ("R", "AL") for character in text):
         return f"{ISOLATE[0]}{text}{ISOLATE[1]}"
