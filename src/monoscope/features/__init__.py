@@ -6,6 +6,14 @@ from monoscope.features.index import FeatureIndex
 from monoscope.features.logits import logit_weights
 from monoscope.features.on import active_features
 from monoscope.features.options import IndexOptions
+from monoscope.features.patterns import (
+    FeaturePatterns,
+    PatternOptions,
+    PatternTally,
+    activations_at_the_end,
+    describe_patterns,
+    find_patterns,
+)
 from monoscope.features.record import (
     Example,
     FeatureRecord,
@@ -19,15 +27,21 @@ from monoscope.features.record import (
 __all__ = [
     "Example",
     "FeatureIndex",
+    "FeaturePatterns",
     "FeatureRecord",
     "Histogram",
     "IndexOptions",
     "LogitWeight",
     "Neighbour",
+    "PatternOptions",
+    "PatternTally",
     "SearchResult",
     "TokenShare",
+    "activations_at_the_end",
     "active_features",
     "build_index",
     "describe",
+    "describe_patterns",
+    "find_patterns",
     "logit_weights",
 ]
