@@ -1,12 +1,13 @@
 """What the directions of a dictionary do: what they fire on, what they write, and how to find them."""
 
-from monoscope.features.build import build_index
+from monoscope.features.build import add_to_index, build_index, build_part, merge_parts, share_of_rows
 from monoscope.features.description import describe
 from monoscope.features.index import FeatureIndex
 from monoscope.features.logits import logit_weights
 from monoscope.features.on import active_features
 from monoscope.features.options import IndexOptions
 from monoscope.features.record import (
+    CoActivation,
     Example,
     FeatureRecord,
     Histogram,
@@ -17,6 +18,7 @@ from monoscope.features.record import (
 )
 
 __all__ = [
+    "CoActivation",
     "Example",
     "FeatureIndex",
     "FeatureRecord",
@@ -27,7 +29,11 @@ __all__ = [
     "SearchResult",
     "TokenShare",
     "active_features",
+    "add_to_index",
     "build_index",
+    "build_part",
     "describe",
     "logit_weights",
+    "merge_parts",
+    "share_of_rows",
 ]
