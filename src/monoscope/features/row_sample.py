@@ -69,7 +69,9 @@ class RowSample:
             self._bar = self._hashes.max()
         none = (np.zeros(0, np.int32), np.zeros(0, np.int64))
         features, positions = (np.concatenate(parts) for parts in zip(none, *self._parts, strict=True))
-        inside = np.flatnonzero(np.isin(positions // self._context, self.rows))
+        is_kept = np.zeros(int(positions.max(initial=0)) // self._context + 1, bool)
+        is_kept[self.rows[self.rows < len(is_kept)]] = True
+        inside = np.flatnonzero(is_kept[positions // self._context])
         features, positions = features[inside], positions[inside]
         order = stable_order(features)
         self._parts = [(features[order], positions[order])]
