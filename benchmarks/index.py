@@ -231,7 +231,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="folder of a run with its dictionary")
     parser.add_argument("--tokens", type=int, help="tokens that are indexed; by default the run's")
     parser.add_argument("--no-peer", dest="peer", action="store_false", help="without sae-dashboard")
-    parser.add_argument("--peer-features", type=int, default=256)
+    parser.add_argument("--peer-features", type=int, default=128)
     parser.add_argument("--peer-tokens", type=int, default=131_072)
     parser.add_argument("--environments", type=Path, default=ENVIRONMENTS, metavar="FOLDER")
     parser.add_argument("--synthetic", type=int, metavar="FEATURES", help="an index of made-up features")
