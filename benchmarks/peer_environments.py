@@ -44,6 +44,8 @@ PEERS = {
     "eai-sparsify": Peer("1.3.3"),
     # The index's torchvision is built for CUDA and cannot be imported beside a CPU build of torch.
     "dictionary-learning": Peer("0.1.0", without=("torchvision",)),
+    # It holds numpy below 2, which the newest pyarrow does not take.
+    "sae-dashboard": Peer("0.8.0", beside=("pyarrow<21",), without=("torchvision",)),
     # It asks matplotlib, unpinned, for a function that went away in 3.9.
     "overcomplete": Peer("0.3.0", beside=("matplotlib<3.9",), without=("torchvision",)),
 }

@@ -56,3 +56,25 @@ def test_a_run_without_a_dictionary(line: Line, run_copy: RunFolder) -> None:
     shutil.rmtree(run_copy.dictionary)
     sentence, _ = line.refused(2, "index", run_copy.path)
     assert "holds no complete dictionary" in sentence
+
+
+def test_further_text_of_the_corpus_is_added(line: Line, run_copy: RunFolder) -> None:
+    before = FeatureIndex.open(run_copy.features)
+    n_tokens = before.manifest.content["n_tokens"]
+    result = line.json("index", run_copy.path, "--more-tokens", "200")
+    after = FeatureIndex.open(run_copy.features)
+    assert result["n_tokens"] == after.manifest.content["n_tokens"] == n_tokens + 200
+    assert result["peak_memory"] > 2**20
+    feature = int(before.alive[0])
+    assert after.record(feature).n_active >= before.record(feature).n_active
+    assert after.statistics()["n_active"].sum() > before.statistics()["n_active"].sum()
+    assert not run_copy.activations.exists()
+    assert line.json("index", run_copy.path)["n_tokens"] == n_tokens + 200
+
+
+def test_where_the_corpus_ends_no_text_is_added(line: Line, run_copy: RunFolder) -> None:
+    line.json("index", run_copy.path, "--more-tokens", "10000000")
+    sentence, _ = line.refused(1, "index", run_copy.path, "--more-tokens", "1")
+    assert "no text beyond" in sentence
+    sentence, _ = line.refused(2, "index", run_copy.path, "--more-tokens", "-1")
+    assert "-1 tokens" in sentence

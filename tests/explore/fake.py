@@ -78,7 +78,7 @@ def silent(feature: int, address: str) -> dict[str, Any]:
         "max_activation": 0.0,
         "mean_activation": 0.0,
         "histogram": {"edges": [], "counts": []},
-        **{name: [] for name in ("examples", "tokens", "promoted", "suppressed", "neighbours")},
+        **{name: [] for name in ("examples", "tokens", "promoted", "suppressed", "neighbours", "coactive")},
     }
 
 
@@ -131,6 +131,7 @@ def card(feature: int, n_features: int, generator: np.random.Generator, *, top: 
             {"feature": (feature + 12 * each) % n_features, "cosine": 0.9 / (1 + 0.4 * each)}
             for each in range(1, 7)
         ],
+        "coactive": [{"feature": (feature + 5) % n_features, "correlation": 0.6, "share": 0.7}],
     }
 
 

@@ -20,6 +20,7 @@ from monoscope.explore.cards import (
     within_budget,
 )
 from monoscope.features.record import (
+    CoActivation,
     Example,
     FeatureRecord,
     Histogram,
@@ -180,14 +181,23 @@ def test_records_of_the_index_can_be_packed():
         max_activation=2.0,
         mean_activation=1.0,
         histogram=Histogram((-1.0, 0.0, 1.0), (1, 2)),
-        examples=(Example("top", 11, 4, 10, (" the", " bridge"), (0.0, 2.0), 2.0),),
+        examples=(
+            Example("top", 11, 4, 10, (" the", " bridge"), (0.0, 2.0), 2.0),
+            Example("quantile 3", 11, 4, 10, (" the", " bridge"), (0.0, 2.0), 2.0),
+            Example("random", 11, 4, 10, (" the", " bridge"), (0.0, 2.0), 2.0),
+            Example("near miss", 31, 4, 30, (" the", " bridge"), (0.0, 0.0), 0.0),
+        ),
         tokens=(TokenShare(5, " bridge", 3, 0.9, 40.0),),
         promoted=(LogitWeight(5, " bridge", 1.5),),
         suppressed=(LogitWeight(6, " cat", -0.5),),
         neighbours=(Neighbour(9, 0.4),),
+        coactive=(CoActivation(8, 0.5, 0.9),),
     )
     (read,) = read_back(pack([record.to_json()]))
-    assert read["examples"] == [("top", 4, 1, 2.0, [" the", " bridge"], [0.0, 2.0])]
+    assert read["examples"] == [
+        ("top", 4, 1, 2.0, [" the", " bridge"], [0.0, 2.0]),
+        ("near miss", 4, 1, 0.0, [" the", " bridge"], [0.0, 0.0]),
+    ]
     assert read["tokens"] == [" bridge"]
     made_up = fake.features(1)["cards"][0]
     assert set(record.to_json()) == set(made_up)

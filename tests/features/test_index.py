@@ -30,7 +30,7 @@ def test_records_are_plain_data(index: FeatureIndex) -> None:
                 "max_activation",
                 "mean_activation",
             ),
-            *("histogram", "examples", "tokens", "promoted", "suppressed", "neighbours"),
+            *("histogram", "examples", "tokens", "promoted", "suppressed", "neighbours", "coactive"),
         }
 
 
@@ -85,3 +85,35 @@ def test_a_missing_or_broken_index_is_said(index: FeatureIndex, tmp_path: Path) 
 def test_statistics_cannot_be_changed_by_a_reader(index: FeatureIndex) -> None:
     with pytest.raises(ValueError, match="read-only"):
         index.statistics()["density"][0] = np.float64(1)
+
+
+def test_an_index_of_an_older_version_is_refused(index: FeatureIndex, tmp_path: Path) -> None:
+    folder = tmp_path / "features"
+    shutil.copytree(index.folder, folder)
+    path = folder / "manifest.json"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    del told["content"]["layout"]
+    path.write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(BrokenInput, match="older version"):
+        FeatureIndex.open(folder)
+
+
+def test_features_are_found_by_the_names_in_their_descriptions(index: FeatureIndex) -> None:
+    named = {
+        feature
+        for feature in range(N_FEATURES)
+        if any(form in index.description(feature).casefold() for form in ("bridge", "bridges"))
+    }
+    assert named
+    assert set(index.by_description("bridging", limit=99)) == named
+    assert set(index.by_description("BRIDGE", limit=99)) == named
+    assert index.by_description("bridge", limit=1) == index.by_description("bridge", limit=99)[:1]
+    both = index.by_description("bridge fog", limit=99)
+    assert both
+    assert all("fog" in index.description(feature) for feature in both)
+
+
+@pytest.mark.parametrize("text", ["", "zzzz", "activation", "promotes", '"', "a* OR b", "NEAR(", "café_x -y"])
+def test_words_that_no_description_names_find_nothing(index: FeatureIndex, text: str) -> None:
+    assert index.by_description(text) == []
+    assert index.by_description("bridge", limit=0) == []

@@ -80,14 +80,18 @@ def test_regrouping_keeps_the_best_of_the_new_groups() -> None:
 
 def test_uniform_numbers_are_uniform_and_depend_on_all_they_are_made_of() -> None:
     features, positions = np.repeat(np.arange(100), 1000), np.tile(np.arange(1000), 100)
-    numbers = uniform_numbers(features, positions, 0)
-    assert numbers.min() > 0
-    assert numbers.max() < 1
-    assert np.histogram(numbers, 10, (0, 1))[0] == pytest.approx(np.full(10, 10_000), rel=0.05)
+    both = uniform_numbers(features, positions, 0)
+    for numbers in both:
+        assert numbers.dtype == np.float32
+        assert numbers.min() > 0
+        assert numbers.max() < 1
+        assert np.histogram(numbers, 10, (0, 1))[0] == pytest.approx(np.full(10, 10_000), rel=0.05)
+    numbers = both[0]
     for other in (
-        uniform_numbers(features + 1, positions, 0),
-        uniform_numbers(features, positions + 1, 0),
-        uniform_numbers(features, positions, 1),
+        both[1],
+        uniform_numbers(features + 1, positions, 0)[0],
+        uniform_numbers(features, positions + 1, 0)[0],
+        uniform_numbers(features, positions, 1)[0],
     ):
         assert abs(np.corrcoef(numbers, other)[0, 1]) < 0.02
 
@@ -97,7 +101,7 @@ def test_the_sample_by_mass_draws_in_proportion_to_the_activation() -> None:
     values = np.tile(np.array([1, 2, 5], np.float32), n)
     features, positions = np.repeat(np.arange(n), 3), np.tile(np.arange(3), n)
     shortlist = Shortlist(n, drawn)
-    merits = values / -np.log(uniform_numbers(features, positions, 7))
+    merits = values / -np.log(uniform_numbers(features, positions, 7)[0])
     shortlist.offer(features, features, positions, values, merits)
     counts = np.bincount(shortlist.entries["position"], minlength=3) / n
     assert counts == pytest.approx([1 / 8, 2 / 8, 5 / 8], abs=0.03)

@@ -102,11 +102,11 @@ class ActivationStore:
         return np.flatnonzero(self.rows.usable)
 
     def sequential(
-        self, site: str | Site | None = None, size: int = BLOCK
+        self, site: str | Site | None = None, size: int = BLOCK, *, first: int = 0
     ) -> Iterator[tuple[Int64[np.ndarray, " batch"], Float[Tensor, "batch d_model"]]]:
-        """All tokens once, in order: flat positions in ``rows`` and activations."""
+        """All tokens from number ``first`` on, once, in order: flat positions in ``rows`` and activations."""
         data = self._data(self._name(site))
-        for start in range(0, self.n_tokens, _positive(size)):
+        for start in range(first, self.n_tokens, _positive(size)):
             yield (
                 self.positions[start : start + size],
                 data[start : start + size].to(torch.float32, copy=True),

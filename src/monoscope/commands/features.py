@@ -88,6 +88,8 @@ def show_text(result: dict[str, Any]) -> str:
             lines.append(f"{name}: {words}")
     near = ", ".join(f"{each['feature']} ({each['cosine']:.2f})" for each in result["neighbours"][:5])
     lines += [f"nearest features: {near}"] if near else []
+    together = ", ".join(f"{each['feature']} ({each['correlation']:.2f})" for each in result["coactive"][:5])
+    lines += [f"active together with: {together}"] if together else []
     for example in [each for each in result["examples"] if each["kind"] == "top"][:6]:
         lines.append(f"{example['peak']:8.2f}  {marked(example['tokens'], example['activations'])}")
     return "\n".join(lines)

@@ -1,26 +1,29 @@
 """``monoscope index``: what every feature fires on and writes; and the same for notebooks."""
 
 import shutil
+import sys
 import tempfile
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Any
 
 import tyro
 
-from monoscope.activations import ActivationStore, Corpus, harvest
+from monoscope.activations import ActivationStore, Corpus, TokenRows, harvest
 from monoscope.commands.open_run import OpenRun
+from monoscope.commands.page import Page
 from monoscope.commands.progress import Reporter
-from monoscope.commands.run import through
+from monoscope.commands.run import FINAL, through
 from monoscope.commands.stages import STAGES, direct_effects
 from monoscope.dictionaries import SparseAutoencoder
 from monoscope.documents import Document
-from monoscope.errors import MismatchedArtefact
-from monoscope.features import FeatureIndex, IndexOptions, build_index
+from monoscope.errors import BrokenInput, MismatchedArtefact, WrongUse
+from monoscope.features import FeatureIndex, IndexOptions, add_to_index, build_index
 from monoscope.intervene.steer import placed
+from monoscope.manifest import is_complete
 from monoscope.models import LanguageModel
 
 
@@ -30,19 +33,31 @@ class IndexCommand:
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """Folder of the run."""
+    more_tokens: int = 0
+    """Tokens of further text of the run's corpus to add to the index that is there."""
 
 
 def index_run(options: IndexCommand, *, reporter: Reporter | None = None) -> dict[str, Any]:
-    """Make the index of a run, or make it anew where its options changed.
+    """Make the index of a run, or make it anew where its options changed; or add further text to it.
 
     Returns:
-        ``run``, ``features`` (folders), ``n_features``, ``alive``, ``n_tokens``, ``seconds``.
+        ``run``, ``features`` (folders), ``n_features``, ``alive``, ``n_tokens``, ``seconds``, ``peak_memory``
+        (bytes that the process held at most; None where the system does not tell).
+
+    Raises:
+        WrongUse: ``more_tokens`` is below 0.
+        BrokenInput: the corpus has no further text.
     """
+    if options.more_tokens < 0:
+        raise WrongUse(f"{options.more_tokens} tokens cannot be added", "give 1 or more")
     began = monotonic()
     opened = OpenRun.at(options.run, reporter or Reporter())
     opened.dictionary  # noqa: B018  (a run without one ends here, in a sentence)
     with opened.folder.held():
         through(opened, STAGES[2:3], lambda path: None)
+        if options.more_tokens:
+            add_text(opened, options.more_tokens)
+            Page(opened).write(FINAL, [stage.name for stage in STAGES], complete=opened.folder.complete)
         opened.folder.tidy()
     index = opened.features()
     return {
@@ -52,15 +67,66 @@ def index_run(options: IndexCommand, *, reporter: Reporter | None = None) -> dic
         "alive": len(index.alive),
         "n_tokens": index.manifest.content["n_tokens"],
         "seconds": round(monotonic() - began, 2),
+        "peak_memory": peak_memory(),
     }
 
 
 def index_run_text(result: dict[str, Any]) -> str:
     """The result for people."""
+    held = result["peak_memory"]
+    memory = f", {held / 2**20:,.0f} MiB of memory at most" if held is not None else ""
     return (
         f"{result['alive']:,} of {result['n_features']:,} features fire on {result['n_tokens']:,} tokens\n"
+        f"in {result['seconds']:.0f} s{memory}\n"
         f"index: {result['features']}"
     )
+
+
+def add_text(run: OpenRun, n_tokens: int) -> None:
+    """Harvest the documents that follow those of a run's index, and add them to it.
+
+    Raises:
+        BrokenInput: there are none.
+    """
+    folder = run.folder.features
+    seen = int(TokenRows.open(folder / "rows").document_ids.max()) + 1 if is_complete(folder / "rows") else 0
+    documents = run.corpus.training()[seen:]
+    if not documents:
+        raise BrokenInput(
+            f"the corpus {run.corpus.name} has no text beyond its first {seen:,} documents",
+            "add files to it, or index another corpus",
+        )
+    # All are kept: a corpus of which everything is held out is not split again.
+    rest = Corpus(run.corpus.name, [replace(document, heldout=True) for document in documents])
+    with run.reporter.stage("further text") as advance:
+        store = harvest(
+            run.lm,
+            rest,
+            site=str(run.site),
+            out=run.folder.activations / "further",
+            options=replace(run.recipe.harvest, n_tokens=n_tokens),
+            split="heldout",
+            progress=advance,
+        )
+    with run.reporter.stage("index") as advance:
+        add_to_index(
+            folder,
+            run.model_dictionary,
+            store,
+            vocabulary=run.lm.vocabulary_strings(),
+            logit_weights=direct_effects(run.lm, run.site),
+            progress=advance,
+        )
+
+
+def peak_memory() -> int | None:
+    """Bytes of memory that this process held at most, where the system tells."""
+    try:
+        import resource
+    except ImportError:  # There is none on Windows.
+        return None
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held if sys.platform == "darwin" else held * 1024
 
 
 def index(

@@ -16,7 +16,7 @@ from monoscope.errors import MismatchedArtefact
 from monoscope.evaluate.report import evaluate
 from monoscope.features import build_index, logit_weights
 from monoscope.features.logits import LogitWeights
-from monoscope.manifest import is_complete, read_manifest
+from monoscope.manifest import check_parent, is_complete, read_manifest
 from monoscope.models import LanguageModel, Site
 from monoscope.train import ALONE, Mesh, train
 
@@ -92,7 +92,12 @@ def is_indexed(run: OpenRun) -> bool:
     Raises:
         MismatchedArtefact: there is one, of another dictionary.
     """
-    return is_complete(run.folder.features) and run.features().manifest.options == asdict(run.recipe.index)
+    folder = run.folder.features
+    if not is_complete(folder):
+        return False
+    manifest = read_manifest(folder, "features")
+    check_parent(folder, manifest, "dictionary", run.dictionary_hash)
+    return manifest.options == asdict(run.recipe.index)
 
 
 def do_index(run: OpenRun, renew: Renew) -> None:

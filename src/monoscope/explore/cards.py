@@ -26,6 +26,8 @@ TOKENS_IN_PAGE = 1_200_000
 """Tokens of examples in one page, at most: about 3 MB."""
 ROWS = 8
 """Tokens kept of those that a feature fires on, that it promotes, and that it suppresses."""
+LEFT_OUT = ("random", "quantile")
+"""Kinds of examples that stay in the index: in the page the intervals show the whole range."""
 OWN_LIFT = 10
 """A word is a feature's own where the feature is at least this many times likelier than elsewhere."""
 FIRST_CODE = 0x20
@@ -93,7 +95,11 @@ def within_budget(cards: Sequence[Card], budget: int) -> list[list[Card]]:
         cards: the cards.
         budget: tokens of all examples together; the first rank is kept whatever it holds.
     """
-    ranked = [list(zip(ranks(card["examples"]), card["examples"], strict=True)) for card in cards]
+    fitting = [
+        [example for example in card["examples"] if not example["kind"].startswith(LEFT_OUT)]
+        for card in cards
+    ]
+    ranked = [list(zip(ranks(examples), examples, strict=True)) for examples in fitting]
     tokens: Counter[int] = Counter()
     for examples in ranked:
         for rank, example in examples:

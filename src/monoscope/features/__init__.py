@@ -1,6 +1,6 @@
 """What the directions of a dictionary do: what they fire on, what they write, and how to find them."""
 
-from monoscope.features.build import build_index
+from monoscope.features.build import add_to_index, build_index, build_part, merge_parts, share_of_rows
 from monoscope.features.description import describe
 from monoscope.features.index import FeatureIndex
 from monoscope.features.logits import logit_weights
@@ -15,6 +15,7 @@ from monoscope.features.patterns import (
     find_patterns,
 )
 from monoscope.features.record import (
+    CoActivation,
     Example,
     FeatureRecord,
     Histogram,
@@ -25,6 +26,7 @@ from monoscope.features.record import (
 )
 
 __all__ = [
+    "CoActivation",
     "Example",
     "FeatureIndex",
     "FeaturePatterns",
@@ -39,9 +41,13 @@ __all__ = [
     "TokenShare",
     "activations_at_the_end",
     "active_features",
+    "add_to_index",
     "build_index",
+    "build_part",
     "describe",
     "describe_patterns",
     "find_patterns",
     "logit_weights",
+    "merge_parts",
+    "share_of_rows",
 ]

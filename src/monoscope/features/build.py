@@ -1,38 +1,34 @@
-"""Make the index of a dictionary's features: one pass over stored activations, then one database."""
+"""Make the index of a dictionary's features: one pass over stored activations, then one database.
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+The pass can be cut. One that is interrupted or killed goes on from its last state when it is called again; several
+processes can take a share of the rows each (:func:`build_part`, then :func:`merge_parts`); and a finished index takes
+further text (:func:`add_to_index`). Each gives the tables that one pass over all rows gives. Only for features that
+fire on more than 256 different tokens of the vocabulary can the rarer rows of their token table differ.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Int
 
-from monoscope.activations import ActivationStore
+from monoscope.activations import ActivationStore, TokenRows
 from monoscope.dictionaries import SparseAutoencoder
-from monoscope.errors import BrokenInput, MismatchedArtefact, UnknownSite, nearest
-from monoscope.features import database as layout
+from monoscope.errors import BrokenInput, MissingInput, WrongUse
+from monoscope.features.assemble import Material, assemble
 from monoscope.features.collect import Collected, collect
-from monoscope.features.contexts import count_contexts
-from monoscope.features.database import Lists, write_database
+from monoscope.features.fitting import check_fit
 from monoscope.features.index import FeatureIndex
-from monoscope.features.logits import Effects, LogitWeights, strongest_effects
-from monoscope.features.neighbours import nearest_directions
+from monoscope.features.logits import LogitWeights
 from monoscope.features.options import IndexOptions
-from monoscope.features.passages import corpus_words, coverage, passages
-from monoscope.features.tables import (
-    FeatureLists,
-    effect_lists,
-    examples,
-    feature_rows,
-    histograms,
-    packed,
-    token_rows,
-    token_shares,
-    word_rows,
-)
-from monoscope.manifest import Manifest, content_hash, staged, write_manifest
+from monoscope.features.parts import KIND, Origin, Unfinished, check_origin, open_part, save_part
+from monoscope.features.passages import passages
+from monoscope.features.shards import ShardWriter, join_shards
+from monoscope.manifest import check_parent, is_complete, read_manifest
+
+Progress = Callable[[int, int], None]
+"""Called with (tokens done, tokens in all)."""
 
 
 def build_index(
@@ -44,9 +40,12 @@ def build_index(
     address: str,
     out: Path,
     options: IndexOptions | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> FeatureIndex:
     """Index what every feature fires on and writes.
+
+    A pass that was interrupted or killed leaves hidden folders beside ``out`` and goes on from there when this is
+    called again with the same dictionary, store and options.
 
     Args:
         dictionary: the dictionary; its ``site`` must be in the store.
@@ -66,148 +65,276 @@ def build_index(
         BrokenInput: the store is empty, or the dictionary is silent on all of it.
         OutOfSpace: the disk is full.
     """
-    options = options or IndexOptions()
-    _check(dictionary, store, vocabulary)
-    passage = passages(store.rows)
-    collected = collect(
-        dictionary, store, passage, options, vocabulary_size=len(vocabulary), progress=progress
+    check_fit(dictionary, store, vocabulary)
+    origin = _origin(dictionary, store, len(vocabulary), options or IndexOptions())
+    material = Material(
+        dictionary, store.rows, passages(store.rows), list(vocabulary), logit_weights, address, origin
     )
-    alive = torch.from_numpy(np.flatnonzero(collected.moments.count))
-    if not len(alive):
-        raise BrokenInput(
-            f"no feature of {address} fires on any of {collected.moments.n_tokens} tokens",
-            "check that the activations are those the dictionary was trained on",
-        )
-    effects = None
-    if logit_weights is not None:
-        effects = strongest_effects(
-            dictionary.directions,
-            alive,
-            logit_weights,
-            kept=options.logits_kept,
-            promoters=options.promoters_kept,
-        )
-        _check_vocabulary("logit weights are", len(effects.promoters), len(vocabulary))
-    tables = _tables(dictionary, store, collected, passage, alive, effects, list(vocabulary), options)
-    content = _content(dictionary, store, collected, options) | {
-        "address": address,
-        "logit_weights": effects is not None,
-    }
-    parents = {"dictionary": dictionary.hash, "activations": store.hash, "model": store.model_hash}
-    manifest = Manifest(
-        kind="features",
-        options=asdict(options),
-        parents=parents,
-        seeds={"examples": options.seed},
-        content=content,
-    )
-    return _write(Path(out), tables, store, manifest)
+    return _Pass(material, store, Path(out)).finish(origin.empty(), progress=progress)
 
 
-def _content(
-    dictionary: SparseAutoencoder, store: ActivationStore, collected: Collected, options: IndexOptions
-) -> dict[str, Any]:
-    """What the reader of the index needs to know."""
-    return {
-        "n_features": dictionary.n_features,
-        "n_alive": int(np.count_nonzero(collected.moments.count)),
-        "n_tokens": collected.moments.n_tokens,
-        "site": dictionary.site,
-        "context": store.rows.context,
-        "token_dtype": store.rows.tokens.dtype.newbyteorder("<").str,
-        "window": options.window,
-        "intervals": options.intervals,
-        "samples": options.samples,
-    }
-
-
-def _check(dictionary: SparseAutoencoder, store: ActivationStore, vocabulary: Sequence[str]) -> None:
-    """Refuse parts that were not made for each other, before any work."""
-    site = dictionary.site
-    if site not in store.site_names:
-        raise UnknownSite(
-            f"the dictionary reads {site or 'an unnamed site'}, which the activations don't hold",
-            nearest(site, store.site_names),
-        )
-    dictionary.check_width(store.d_model(site), site)
-    if dictionary.model_hash and dictionary.model_hash != store.model_hash:
-        raise MismatchedArtefact(
-            f"the dictionary is for model {dictionary.model_hash}, the activations are of {store.model_hash}",
-            "harvest activations of the model that the dictionary was trained on",
-        )
-    if not store.n_tokens:
-        raise BrokenInput("the activations hold no tokens", "harvest a corpus with text")
-    _check_vocabulary(
-        "the activations have tokens", int(store.rows.tokens.max()) + 1, len(vocabulary), most=True
-    )
-
-
-def _check_vocabulary(what: str, size: int, vocabulary: int, *, most: bool = False) -> None:
-    if size > vocabulary or (size != vocabulary and not most):
-        raise MismatchedArtefact(
-            f"{what} over {size} ids and the vocabulary has {vocabulary}", "take both from the same model"
-        )
-
-
-def _tables(
+def add_to_index(
+    folder: Path,
     dictionary: SparseAutoencoder,
     store: ActivationStore,
-    collected: Collected,
-    passage: Int[np.ndarray, " position"],
-    alive: Int[torch.Tensor, " alive"],
-    effects: Effects | None,
-    vocabulary: list[str],
-    options: IndexOptions,
-) -> dict[str, Iterable[tuple]]:
-    """The rows of every table of the database."""
-    n_features, moments = dictionary.n_features, collected.moments
-    words = corpus_words(store.rows.tokens.reshape(-1), passage, vocabulary)
-    base = coverage(words, passage, options.window_before, options.window_after) / moments.n_tokens
-    density = moments.count / moments.n_tokens
-    contexts = count_contexts(
-        collected.by_mass.entries["feature"],
-        collected.by_mass.entries["position"],
-        words,
-        passage,
-        base=base,
-        density=density,
-        before=options.window_before,
-        after=options.window_after,
-        kept=options.words_kept,
-    )
-    promoted, suppressed, promoters = effect_lists(effects, alive, n_features, len(vocabulary))
-    near = nearest_directions(dictionary.directions, alive, options.neighbours_kept)
-    lists = FeatureLists(
-        histogram=histograms(collected),
-        examples=examples(collected, store.rows, passage, options),
-        tokens=token_shares(collected, store.rows, len(vocabulary), options.tokens_kept),
-        promoted=promoted,
-        suppressed=suppressed,
-        neighbours=packed(layout.NEIGHBOUR, n_features, alive.numpy(), *(part.numpy() for part in near)),
-    )
-    arrays = {
-        "density": density,
-        "n_active": moments.count,
-        "max_activation": moments.largest,
-        "mean_activation": moments.total / np.maximum(moments.count, 1),
-    }
-    words_near = Lists.pack(layout.PIECE, n_features, contexts.features, contexts.words)
-    return {
-        "feature": feature_rows(lists, words_near, words, vocabulary),
-        "token": token_rows(vocabulary, promoters),
-        "word": word_rows(words, base, contexts),
-        "array": ((name, column.dtype.str, column.tobytes()) for name, column in arrays.items()),
-    }
-
-
-def _write(
-    out: Path, tables: dict[str, Iterable[tuple]], store: ActivationStore, manifest: Manifest
+    *,
+    vocabulary: Sequence[str],
+    logit_weights: LogitWeights | None,
+    progress: Progress | None = None,
 ) -> FeatureIndex:
-    """Write the artefact and open it."""
-    tokens = store.rows.tokens
-    with staged(out) as place:
-        database, corpus = place / "index.sqlite", place / "tokens.bin"
-        write_database(database, tables)
-        tokens.astype(tokens.dtype.newbyteorder("<"), copy=False).tofile(corpus)
-        write_manifest(place, replace(manifest, hash=content_hash(database, corpus)))
-    return FeatureIndex.open(out)
+    """Add the activations of further text to an index: the same as having had all of it at once.
+
+    The store's rows come after those that the index has; its documents are numbered on from there. It is gone on
+    with like any pass, and the index stays as it was until the new one is complete.
+
+    Args:
+        folder: the index, made with ``keep_state``.
+        dictionary: the dictionary that it was made from.
+        store: activations of the same model, in rows of the same length.
+        vocabulary: text of every token id.
+        logit_weights: as in :func:`build_index`.
+        progress: called with (tokens done, tokens in all) of the store.
+
+    Raises:
+        MissingInput: there is no index, or it was made without ``keep_state``.
+        WrongUse: it has these activations already.
+        UnknownSite, MismatchedArtefact, BrokenInput, OutOfSpace: as :func:`build_index`.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder, "features")
+    check_fit(dictionary, store, vocabulary)
+    check_parent(folder, manifest, "dictionary", dictionary.hash)
+    if not is_complete(folder / "state"):
+        raise MissingInput(
+            f"{folder} was made without its state, so no text can be added",
+            "index again with keep_state, on all of the text",
+        )
+    options = IndexOptions(**manifest.options)
+    before = replace(
+        _origin(dictionary, store, len(vocabulary), options),
+        activations=tuple(manifest.content["activations"]),
+    )
+    if store.hash in before.activations:
+        raise WrongUse(f"{folder} has the activations {store.hash} already", "harvest other text")
+    begun = open_part(folder / "state", before)
+    rows = TokenRows.open(folder / "rows")
+    corpus = joined(rows, store.rows)
+    material = Material(
+        dictionary,
+        corpus,
+        passages(corpus),
+        list(vocabulary),
+        logit_weights,
+        manifest.content["address"],
+        replace(before, activations=(*before.activations, store.hash)),
+    )
+    return _Pass(material, store, folder, offset=len(rows.tokens)).finish(begun, progress=progress)
+
+
+def share_of_rows(n_rows: int, rank: int, ranks: int) -> range:
+    """The rows that one of several processes takes: nearly equal shares, in order, none empty if it can be."""
+    return range(n_rows * rank // ranks, n_rows * (rank + 1) // ranks)
+
+
+def build_part(
+    dictionary: SparseAutoencoder,
+    store: ActivationStore,
+    *,
+    rows: range,
+    vocabulary: Sequence[str],
+    out: Path,
+    options: IndexOptions | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Gather what one share of the rows has for an index; what is complete is not made again.
+
+    Args:
+        dictionary: the dictionary.
+        store: activations of the whole corpus.
+        rows: the share, for instance :func:`share_of_rows`.
+        vocabulary: text of every token id.
+        out: folder of the part.
+        options: the same for all parts.
+        progress: called with (tokens done, tokens in all) of the store.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        UnknownSite, MismatchedArtefact, BrokenInput, OutOfSpace: as :func:`build_index`.
+    """
+    check_fit(dictionary, store, vocabulary)
+    out = Path(out)
+    origin = _origin(dictionary, store, len(vocabulary), options or IndexOptions())
+    if is_complete(out):
+        content = read_manifest(out, KIND).content
+        check_origin(out, content, origin)
+        if content["rows"] == [rows.start, rows.stop]:
+            return out
+    material = Material(dictionary, store.rows, passages(store.rows), list(vocabulary), None, "", origin)
+    begun = _Pass(material, store, out)
+    collected = begun.gather(origin.empty(rows.start), stop=rows.stop, progress=progress)
+    save_part(collected, origin, out)
+    begun.tidy(shards=False)
+    return out
+
+
+def merge_parts(
+    parts: Sequence[Path],
+    dictionary: SparseAutoencoder,
+    store: ActivationStore,
+    *,
+    vocabulary: Sequence[str],
+    logit_weights: LogitWeights | None,
+    address: str,
+    out: Path,
+    options: IndexOptions | None = None,
+) -> FeatureIndex:
+    """Make the index out of parts that cover all rows, as :func:`build_index` makes it in one pass.
+
+    Args:
+        parts: folders that :func:`build_part` wrote, in any order.
+        dictionary: the dictionary.
+        store: activations of the whole corpus.
+        vocabulary: text of every token id.
+        logit_weights: as in :func:`build_index`.
+        address: ``MODEL/SITE/DICTIONARY``.
+        out: folder of the index.
+        options: those of the parts.
+
+    Raises:
+        BrokenInput: rows are missing, or in two parts; or a part cannot be read.
+        UnknownSite, MismatchedArtefact, OutOfSpace: as :func:`build_index`.
+    """
+    check_fit(dictionary, store, vocabulary)
+    origin = _origin(dictionary, store, len(vocabulary), options or IndexOptions())
+    folders = {read_manifest(part, KIND).content["rows"][0]: Path(part) for part in parts}
+    collected = origin.empty()
+    for _, folder in sorted(folders.items()):
+        part = open_part(folder, origin)
+        if part.rows.start != collected.rows.stop:
+            raise BrokenInput(
+                f"rows {collected.rows.stop} to {part.rows.start} are missing, or in two parts, before {folder}",
+                "give one part for each share of the rows",
+            )
+        collected.merge(part, origin.options)
+    n_rows = len(store.rows.tokens)
+    if collected.rows.stop != n_rows or len(folders) != len(parts):
+        raise BrokenInput(
+            f"the parts hold {collected.rows.stop} of {n_rows} rows",
+            "give one part for each share of the rows",
+        )
+    material = Material(
+        dictionary, store.rows, passages(store.rows), list(vocabulary), logit_weights, address, origin
+    )
+    made = _Pass(material, store, Path(out))
+    if origin.options.shards:
+        for folder in folders.values():
+            join_shards(shards_of(folder), made.shards)
+    return made.finish(collected)
+
+
+def joined(rows: TokenRows, later: TokenRows) -> TokenRows:
+    """Rows of tokens and then others, whose documents are numbered on; concepts are left out.
+
+    Raises:
+        WrongUse: the rows are not equally long, or their special tokens differ.
+    """
+    if rows.context != later.context or set(rows.special) != set(later.special):
+        raise WrongUse(
+            f"rows of {later.context} tokens cannot be added to rows of {rows.context}, nor rows with other special "
+            "tokens",
+            f"harvest with a context of {rows.context}, from the same model",
+        )
+    documents = later.document_ids.copy()
+    documents[documents >= 0] += rows.document_ids.max() + 1
+    return TokenRows(
+        np.concatenate([rows.tokens, later.tokens]),
+        np.concatenate([rows.document_ids, documents]),
+        rows.special,
+        (),
+        {},
+    )
+
+
+def shards_of(out: Path) -> Path:
+    """Where the shards of a pass lie until the index is complete."""
+    return out.with_name(f".{out.name}.shards")
+
+
+def _origin(
+    dictionary: SparseAutoencoder, store: ActivationStore, vocabulary_size: int, options: IndexOptions
+) -> Origin:
+    """What a pass over a store is made from."""
+    return Origin(
+        options=options,
+        dictionary=dictionary.hash,
+        model=store.model_hash,
+        n_features=dictionary.n_features,
+        vocabulary_size=vocabulary_size,
+        context=store.rows.context,
+        activations=(store.hash,),
+    )
+
+
+@dataclass
+class _Pass:
+    """A pass over a store, kept beside the index that it is for."""
+
+    material: Material
+    store: ActivationStore
+    out: Path
+    offset: int = 0
+
+    @property
+    def shards(self) -> Path:
+        return shards_of(self.out)
+
+    @property
+    def unfinished(self) -> Unfinished:
+        return Unfinished(self.out.with_name(f".{self.out.name}.pass"), self.material.origin)
+
+    def gather(self, begun: Collected, *, stop: int | None = None, progress: Progress | None) -> Collected:
+        """Go on from what is kept, or from ``begun``, to the store's last row or to ``stop``."""
+        kept, material = self.unfinished, self.material
+        end = self.offset + len(self.store.rows.tokens) if stop is None else stop
+        collected = kept.resume(begun, end)
+        writer = self._writer(collected.rows.stop)
+        collect(
+            material.dictionary,
+            self.store,
+            material.corpus,
+            material.passage,
+            material.options,
+            collected,
+            stop=end,
+            offset=self.offset,
+            progress=progress,
+            keep=kept.keep,
+            see=(lambda firings: None) if writer is None else writer.write,
+        )
+        return collected
+
+    def finish(self, begun: Collected, *, progress: Progress | None = None) -> FeatureIndex:
+        """Gather what is missing, and make the index."""
+        collected = self.gather(begun, progress=progress)
+        shards = self.shards if self.material.options.shards else None
+        made = assemble(self.material, collected, self.out, shards)
+        self.tidy()
+        return made
+
+    def tidy(self, *, shards: bool = True) -> None:
+        """Remove what is beside the index."""
+        self.unfinished.delete()
+        if shards:
+            shutil.rmtree(self.shards, ignore_errors=True)
+
+    def _writer(self, row: int) -> ShardWriter | None:
+        """What writes the shards from ``row`` on; those before are there."""
+        if not self.material.options.shards:
+            return None
+        if self.offset and not self.shards.is_dir():
+            join_shards(self.out / "shards", self.shards)
+        writer = ShardWriter(self.shards, self.material.origin.n_features, self.material.origin.context)
+        writer.cut(row)
+        return writer

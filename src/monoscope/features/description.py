@@ -25,6 +25,29 @@ def describe(
     """
     if not tokens:
         return "never active on the indexed corpus"
+    own, around, raised, share = _named(tokens, near, promoted, named)
+    parts = [f"{', '.join(own)} ({_percent(share)} of activation)"]
+    if around:
+        parts.insert(0, f"near {', '.join(around)}")
+    if raised:
+        parts.append(f"promotes {', '.join(raised)}")
+    return "; ".join(parts)
+
+
+def names(
+    tokens: Sequence[TokenShare], near: Sequence[str], promoted: Sequence[LogitWeight], *, named: int = 3
+) -> str:
+    """What :func:`describe` names, without the words between: what a description is found by."""
+    if not tokens:
+        return ""
+    own, around, raised, _ = _named(tokens, near, promoted, named)
+    return " ".join([*own, *around, *raised])
+
+
+def _named(
+    tokens: Sequence[TokenShare], near: Sequence[str], promoted: Sequence[LogitWeight], named: int
+) -> tuple[list[str], list[str], list[str], float]:
+    """Tokens, words near and promoted tokens that are named, and the share of activation on the tokens."""
     shares: dict[str, float] = {}
     spellings: dict[str, str] = {}
     for token in tokens:
@@ -32,15 +55,10 @@ def describe(
         if key in shares or len(shares) < named:
             shares[key] = shares.get(key, 0.0) + token.share
             spellings.setdefault(key, shown(token.text))
-    share = sum(shares.values())
     telling = sum(part for key, part in shares.items() if len(key) >= 3 and key.isalpha())
-    parts = [f"{', '.join(spellings.values())} ({_percent(share)} of activation)"]
-    if telling < SHARE_THAT_TELLS and near:
-        parts.insert(0, f"near {', '.join(near[:named])}")
+    around = list(near[:named]) if telling < SHARE_THAT_TELLS else []
     raised = distinct([weight.text for weight in promoted if weight.weight > 0])[:named]
-    if raised:
-        parts.append(f"promotes {', '.join(raised)}")
-    return "; ".join(parts)
+    return list(spellings.values()), around, raised, sum(shares.values())
 
 
 def distinct(texts: Sequence[str]) -> list[str]:

@@ -28,6 +28,8 @@ class Firings:
     """Activation, above 0."""
     n_tokens: int
     """Usable tokens of the rows, active or not."""
+    rows: range = range(0)
+    """The rows."""
 
     @classmethod
     def sort(
@@ -36,10 +38,11 @@ class Firings:
         positions: Int[np.ndarray, " entry"],
         values: Float[np.ndarray, " entry"],
         n_tokens: int,
+        rows: range = range(0),
     ) -> "Firings":
         """Firings from entries that are in the order of their positions."""
         order = stable_order(features)
-        return cls(features[order], positions[order], values[order], n_tokens)
+        return cls(features[order], positions[order], values[order], n_tokens, rows)
 
     @cached_property
     def keys(self) -> Int[np.ndarray, " entry"]:
@@ -64,55 +67,84 @@ def stream_firings(
     dictionary: SparseAutoencoder,
     store: ActivationStore,
     *,
+    rows: range | None = None,
+    offset: int = 0,
     batch: int = 4096,
     entries: int = 1 << 21,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Firings]:
-    """Encode every usable token of the store once, in order.
+    """Encode every usable token of some rows of the store once, in order.
 
-    Each item holds whole rows, so that a window around a token lies in the item that holds the token.
+    Each item holds whole rows, so that a window around a token lies in the item that holds the token. Tokens are
+    encoded in the same batches wherever the rows begin, so that a token's codes have the same bits.
 
     Args:
         dictionary: what to encode with; its ``site`` names the activations that are read.
         store: the activations.
+        rows: the rows read, one after the other; None: all.
+        offset: number of the store's first row in the indexed corpus, which rows and positions of the items
+            count from.
         batch: tokens encoded at a time.
         entries: firings an item holds, about; memory is some 100 bytes for each.
-        progress: called with (tokens done, tokens in all) after every batch.
+        progress: called with (tokens done, tokens in all) of the store after every batch.
     """
     context, device = store.rows.context, dictionary.decoder.device
-    held: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    read: list[np.ndarray] = []
-    done = 0
-    for positions, x in store.sequential(dictionary.site, batch):
+    rows = range(len(store.rows.tokens)) if rows is None else rows
+    ends = np.searchsorted(store.positions, (rows.start * context, rows.stop * context))
+    first, last = ends.tolist()
+    held = _Held(rows.start, context, offset)
+    for positions, x in store.sequential(dictionary.site, batch, first=first // batch * batch):
+        if positions[0] >= rows.stop * context:
+            break
         with torch.no_grad():
             codes = dictionary.sparse_encode(x.to(device))
         values, indices = codes.values.float().cpu().numpy(), codes.indices.cpu().numpy()
-        token, slot = np.nonzero(values > 0)
-        held.append((indices[token, slot].astype(np.int32), positions[token], values[token, slot]))
-        read.append(positions)
-        done += len(positions)
-        if sum(len(part[0]) for part in held) >= entries:
-            row_start = int(positions[-1]) // context * context
-            item, held, read = _cut(held, read, row_start)
-            if item is not None:
-                yield item
+        mine = (positions >= rows.start * context) & (positions < rows.stop * context)
+        token, slot = np.nonzero((values > 0) & mine[:, None])
+        held.add(
+            positions[mine], indices[token, slot].astype(np.int32), positions[token], values[token, slot]
+        )
+        if held.entries >= entries and (item := held.cut(int(positions[-1]) // context)) is not None:
+            yield item
         if progress is not None:
-            progress(done, store.n_tokens)
-    item, _, _ = _cut(held, read, store.rows.tokens.size)
+            progress(min(int(np.searchsorted(store.positions, positions[-1])) + 1, last), store.n_tokens)
+    item = held.cut(rows.stop)
     if item is not None:
         yield item
 
 
-def _cut(
-    held: list[tuple[np.ndarray, np.ndarray, np.ndarray]], read: list[np.ndarray], end: int
-) -> tuple[Firings | None, list[tuple[np.ndarray, np.ndarray, np.ndarray]], list[np.ndarray]]:
-    """Take what was read before position ``end``; returns it (None when nothing was) and what is left."""
-    if not read:
-        return None, held, read
-    features, positions, values = (np.concatenate([part[i] for part in held]) for i in range(3))
-    tokens = np.concatenate(read)
-    cut, n_tokens = int(np.searchsorted(positions, end)), int(np.searchsorted(tokens, end))
-    if n_tokens == 0:
-        return None, held, read
-    item = Firings.sort(features[:cut], positions[:cut], values[:cut], n_tokens)
-    return item, [(features[cut:], positions[cut:], values[cut:])], [tokens[n_tokens:]]
+class _Held:
+    """Encoded tokens whose rows are not complete yet."""
+
+    def __init__(self, row: int, context: int, offset: int) -> None:
+        self._row, self._context, self._offset = row, context, offset
+        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._read: list[np.ndarray] = []
+        self.entries = 0
+
+    def add(self, read: np.ndarray, features: np.ndarray, positions: np.ndarray, values: np.ndarray) -> None:
+        """Hold a batch: the tokens read, and what fired on them."""
+        self._parts.append((features, positions, values))
+        self._read.append(read)
+        self.entries += len(features)
+
+    def cut(self, row: int) -> Firings | None:
+        """Take the rows before ``row``; None when no token of them is held."""
+        if not self._read:
+            return None
+        features, positions, values = (np.concatenate([part[i] for part in self._parts]) for i in range(3))
+        read, end = np.concatenate(self._read), row * self._context
+        cut, n_tokens = int(np.searchsorted(positions, end)), int(np.searchsorted(read, end))
+        if n_tokens == 0:
+            return None
+        shift, first = self._offset * self._context, self._row
+        item = Firings.sort(
+            features[:cut],
+            positions[:cut] + shift,
+            values[:cut],
+            n_tokens,
+            range(first + self._offset, row + self._offset),
+        )
+        self._parts, self._read = [(features[cut:], positions[cut:], values[cut:])], [read[n_tokens:]]
+        self._row, self.entries = row, len(features) - cut
+        return item

@@ -3,7 +3,6 @@
 import weakref
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -12,20 +11,14 @@ from monoscope.errors import BrokenInput, UnknownName, WrongUse
 from monoscope.features import database as layout
 from monoscope.features import search as ranking
 from monoscope.features.passages import words_of
-from monoscope.features.record import (
-    Example,
-    FeatureRecord,
-    Histogram,
-    LogitWeight,
-    Neighbour,
-    SearchResult,
-    TokenShare,
-)
-from monoscope.features.sketches import HISTOGRAM_EDGES
+from monoscope.features.reading import TokenFile, read_examples, read_histogram, read_weights
+from monoscope.features.record import CoActivation, FeatureRecord, Neighbour, SearchResult, TokenShare
 from monoscope.manifest import Manifest, check_parent, read_manifest
 
 MOST_FORMS = 16
 """Forms of a query word (by stem) that are looked up."""
+MOST_RANKED = 10_000
+"""Features that are ranked when a search of descriptions finds more."""
 
 
 class FeatureIndex:
@@ -43,17 +36,12 @@ class FeatureIndex:
         content = manifest.content
         self.n_features: int = content["n_features"]
         self._address: str = content["address"]
-        self._intervals: int = content["intervals"]
+        self._window: int = content["window"]
         self._samples: int = content["samples"]
-        self._example = layout.example_dtype(content["window"])
         self._database = layout.open_database(folder / "index.sqlite")
         weakref.finalize(self, self._database.close)
-        try:
-            self._tokens = np.memmap(folder / "tokens.bin", np.dtype(content["token_dtype"]), mode="r")
-        except (OSError, ValueError) as error:
-            raise BrokenInput(
-                f"{folder / 'tokens.bin'} cannot be mapped: {error}", f"delete {folder} and index again"
-            ) from error
+        self._tokens = TokenFile(folder / "tokens.bin", content["token_dtype"])
+        weakref.finalize(self, self._tokens.close)
 
     @classmethod
     def open(cls, folder: str | Path, *, dictionary_hash: str | None = None) -> "FeatureIndex":
@@ -72,6 +60,8 @@ class FeatureIndex:
         manifest = read_manifest(folder, "features")
         if dictionary_hash is not None:
             check_parent(folder, manifest, "dictionary", dictionary_hash)
+        if manifest.content.get("layout") != layout.LAYOUT:
+            raise BrokenInput(f"the index in {folder} was made by an older version", "index again")
         return cls(folder, manifest)
 
     def address(self, feature: int) -> str:
@@ -86,26 +76,30 @@ class FeatureIndex:
         """
         self.check(feature)
         row = self._database.execute("SELECT * FROM feature WHERE id = ?", (feature,)).fetchone()
-        _, description, histogram, examples, tokens, promoted, suppressed, neighbours = row
-        number, text = self.statistics(), self._vocabulary
+        _, description, n_active, density, largest, mean, *lists = row
+        histogram, examples, tokens, promoted, suppressed, neighbours, coactive = lists
+        text = self._vocabulary
         return FeatureRecord(
             feature=feature,
             address=self.address(feature),
             description=description,
-            density=float(number["density"][feature]),
-            n_active=int(number["n_active"][feature]),
-            max_activation=float(number["max_activation"][feature]),
-            mean_activation=float(number["mean_activation"][feature]),
-            histogram=_histogram(np.frombuffer(histogram, layout.HISTOGRAM)),
-            examples=tuple(self._read_example(entry) for entry in np.frombuffer(examples, self._example)),
+            density=density,
+            n_active=n_active,
+            max_activation=largest,
+            mean_activation=mean,
+            histogram=read_histogram(histogram),
+            examples=read_examples(examples, largest, self._window, self._tokens, text),
             tokens=tuple(
                 TokenShare(token, text[token], count, share, lift)
                 for token, count, share, lift in np.frombuffer(tokens, layout.TOKEN_SHARE).tolist()
             ),
-            promoted=self._read_weights(promoted),
-            suppressed=self._read_weights(suppressed),
+            promoted=read_weights(promoted, text),
+            suppressed=read_weights(suppressed, text),
             neighbours=tuple(
                 Neighbour(*pair) for pair in np.frombuffer(neighbours, layout.NEIGHBOUR).tolist()
+            ),
+            coactive=tuple(
+                CoActivation(*entry) for entry in np.frombuffer(coactive, layout.COACTIVE).tolist()
             ),
         )
 
@@ -183,6 +177,25 @@ class FeatureIndex:
             0
         ]
 
+    def by_description(self, text: str, limit: int = 10) -> list[int]:
+        """The features whose descriptions name all words of a text, best first: by BM25, in any form of the words.
+
+        Where very many do, the first ``MOST_RANKED`` of them are ranked.
+
+        Args:
+            text: one or several words.
+            limit: features at most.
+        """
+        words = ['"' + word.replace('"', '""') + '"' for word in words_of(text)]
+        if not words or limit < 1:
+            return []
+        rows = self._database.execute(
+            "SELECT rowid FROM (SELECT rowid, bm25(described) AS rank FROM described "
+            "WHERE described MATCH ? LIMIT ?) ORDER BY rank, rowid LIMIT ?",
+            (" ".join(words), MOST_RANKED, limit),
+        )
+        return [feature for (feature,) in rows]
+
     def statistics(self) -> dict[str, Shaped[np.ndarray, " n_features"]]:
         """``density``, ``max_activation``, ``mean_activation`` and ``n_active`` of every feature;
         read-only.
@@ -255,33 +268,3 @@ class FeatureIndex:
         scores = np.zeros(self.n_features, np.float32)
         scores[pairs["feature"].astype(np.int64)] = ranking.effect(pairs["score"])
         return scores
-
-    def _read_weights(self, blob: bytes) -> tuple[LogitWeight, ...]:
-        text = self._vocabulary
-        return tuple(
-            LogitWeight(token, text[token], weight)
-            for token, weight in np.frombuffer(blob, layout.LOGIT_WEIGHT).tolist()
-        )
-
-    def _read_example(self, entry: Any) -> Example:
-        interval, position, document, start, length, activations = entry.tolist()
-        tokens = self._tokens[start : start + length].tolist()
-        return Example(
-            kind=f"interval {interval}" if interval else "top",
-            position=position,
-            document=document,
-            start=start,
-            tokens=tuple(self._vocabulary[token] for token in tokens),
-            activations=tuple(np.asarray(activations[:length]).tolist()),
-            peak=float(activations[position - start]),
-        )
-
-
-def _histogram(entries: np.ndarray) -> Histogram:
-    """The bins from the first to the last that is not empty."""
-    if not len(entries):
-        return Histogram((), ())
-    first, last = int(entries["bin"].min()), int(entries["bin"].max())
-    counts = np.zeros(last - first + 1, np.int64)
-    counts[entries["bin"] - first] = entries["count"]
-    return Histogram(tuple(HISTOGRAM_EDGES[first : last + 2].tolist()), tuple(counts.tolist()))

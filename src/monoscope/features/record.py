@@ -9,8 +9,17 @@ class Example:
     """A stretch of the corpus where the feature is active, with its activation on every token."""
 
     kind: str
-    """``top`` (among the largest, each from another row) or ``interval I``: drawn at random among the
-    activations in the I-th of the equal parts of (0, maximum], counted from 1, the weakest."""
+    """Why it was chosen:
+
+    - ``top``: among the largest activations, each from another row;
+    - ``interval I``: in the I-th of the equal parts of (0, maximum], counted from 1, the weakest; drawn at random
+      as :func:`monoscope.features.tables.interval_examples` says, and not among the top ones;
+    - ``random``: drawn uniformly among all activations of the feature;
+    - ``quantile Q``: drawn uniformly too, and in the Q-th group when those so drawn are sorted and cut into groups
+      of equal size, the weakest first;
+    - ``near miss``: the feature is silent on a token that it often fires on, and on all tokens shown; see
+      :mod:`monoscope.features.near_misses`.
+    """
     position: int
     """Flat position (row * context + token) of the token that it was chosen for."""
     document: int
@@ -20,9 +29,10 @@ class Example:
     tokens: tuple[str, ...]
     """Texts of the tokens shown, spaces kept; joined they are the text."""
     activations: tuple[float, ...]
-    """The feature's activation on each of these tokens; 0 where it is silent."""
+    """The feature's activation on each of these tokens, within 1.9 %; 0 where it is silent. What is below a
+    ten-thousandth of the maximum is given as that."""
     peak: float
-    """Activation at ``position``."""
+    """Activation at ``position``, exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,18 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
+class CoActivation:
+    """Another feature that is active on the same tokens, counted on a sample of tokens."""
+
+    feature: int
+    """Its number."""
+    correlation: float
+    """How far the two go together, above 0: see :mod:`monoscope.features.coactivation`."""
+    share: float
+    """The share of this feature's activations, in the sample, on which the other is active too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Histogram:
     """How often which activation was seen, zeros apart, in bins of equal width on a logarithmic axis."""
 
@@ -97,7 +119,7 @@ class FeatureRecord:
     histogram: Histogram
     """Distribution of its activations."""
     examples: tuple[Example, ...]
-    """The top ones first, then the intervals from strongest to weakest."""
+    """The top ones first, then intervals and quantiles from strongest to weakest, random ones and near misses."""
     tokens: tuple[TokenShare, ...]
     """The tokens it fires on, by ``share * (lift - 1)``: those that are just common come last."""
     promoted: tuple[LogitWeight, ...]
@@ -106,6 +128,8 @@ class FeatureRecord:
     """Tokens whose logits it lowers most, the lowest first."""
     neighbours: tuple[Neighbour, ...]
     """The features with the nearest directions, nearest first."""
+    coactive: tuple[CoActivation, ...]
+    """The features that are active on the same tokens, the closest first."""
 
     def to_json(self) -> dict[str, Any]:
         """The record as dictionaries, lists and numbers."""

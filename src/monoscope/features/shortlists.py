@@ -1,10 +1,12 @@
 """The examples that are kept of each feature while the corpus streams by: the best few of every group.
 
-Three shortlists serve three ends, and differ in their groups and in what an entry's merit is:
+Four shortlists serve four ends, and differ in their groups and in what an entry's merit is:
 
 =============  ==============================  ==========================================================
 top            group: feature                  merit: activation; one entry for each row of tokens
-intervals      group: feature and interval     merit: a uniform number: a random few of each interval
+intervals      group: feature and part of its  merit: 1 / uniform number: a random few of each part
+               activation's range
+drawn          group: feature                  merit: 1 / uniform number: a random few of all
 by mass        group: feature                  merit: activation / -log(uniform number): drawn without
                                                replacement with chances proportional to the activation
                                                (Efraimidis and Spirakis 2006, weighted reservoir sampling)
@@ -17,7 +19,7 @@ cut.
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Float, Int, Integer, Shaped, UInt64
 
 from monoscope.features.grouping import falling, first_of_groups, run_starts, stable_order
 
@@ -48,6 +50,13 @@ class Shortlist:
         """What is kept, by group and within a group by falling merit."""
         self.windows = np.zeros((0, window), np.float32)
         """Activations around each entry."""
+
+    def restore(
+        self, entries: Shaped[np.ndarray, " entry"], windows: Float[np.ndarray, "kept window"]
+    ) -> None:
+        """Put back what was kept, as it was."""
+        self.windows = windows
+        self._keep(entries)
 
     def offer(
         self,
@@ -115,16 +124,25 @@ class Shortlist:
 
 def uniform_numbers(
     features: Integer[np.ndarray, " entry"], positions: Int[np.ndarray, " entry"], seed: int
-) -> Float[np.ndarray, " entry"]:
-    """A number in (0, 1) for each entry: a hash (the finaliser of SplitMix64) of seed, feature and
-    position.
-    """
+) -> tuple[Float[np.ndarray, " entry"], Float[np.ndarray, " entry"]]:
+    """Two independent numbers in (0, 1) for each entry: a hash of seed, feature and position."""
     with np.errstate(over="ignore"):
         x = positions.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         x ^= (features.astype(np.uint64) + np.uint64(seed << 32)) * np.uint64(0xD1B54A32D192ED03)
+    x = mixed(x)
+    return _open_unit(x >> np.uint64(32)), _open_unit(x & np.uint64(0xFFFFFFFF))
+
+
+def mixed(x: UInt64[np.ndarray, " entry"]) -> UInt64[np.ndarray, " entry"]:
+    """The finaliser of SplitMix64: each bit of the result depends on all of ``x``."""
+    with np.errstate(over="ignore"):
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            x ^= x >> np.uint64(shift)
+            x = x ^ (x >> np.uint64(shift))
             x *= np.uint64(factor)
-    x ^= x >> np.uint64(31)
-    # 23 bits and a half step: never 0 and never 1 in 32-bit floats.
-    return ((x >> np.uint64(41)).astype(np.float32) + np.float32(0.5)) * np.float32(2**-23)
+    return x ^ (x >> np.uint64(31))
+
+
+def _open_unit(x: UInt64[np.ndarray, " entry"]) -> Float[np.ndarray, " entry"]:
+    """32-bit integers as 32-bit floats that are never 0 and never 1."""
+    numbers = (x.astype(np.float32) + np.float32(0.5)) * np.float32(2**-32)
+    return np.minimum(numbers, np.float32(1 - 2**-24))

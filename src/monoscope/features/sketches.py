@@ -1,7 +1,8 @@
 """What is counted while the corpus streams by: one fixed amount of memory for each feature, no second pass.
 
 Every sketch has ``update`` (one item of the stream) and ``merge`` (another sketch of later rows), and
-``update(a); update(b)`` equals ``merge`` of the two: a corpus can be cut and the parts put together.
+``update(a); update(b)`` equals ``merge`` of the two: a corpus can be cut and the parts put together. Sums take
+activations as multiples of 2^-24, so that up to 5e8 they have the same bits in any order.
 """
 
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class Moments:
         n_features = len(self.count)
         self.n_tokens += firings.n_tokens
         self.count += np.bincount(firings.features, minlength=n_features)
-        self.total += np.bincount(firings.features, weights=firings.values, minlength=n_features)
+        self.total += np.bincount(firings.features, weights=summable(firings.values), minlength=n_features)
         starts = run_starts(firings.features)
         if len(starts):
             active = firings.features[starts]
@@ -70,12 +71,17 @@ class Moments:
         self.histogram += later.histogram
 
 
+def summable(values: Float[np.ndarray, " entry"]) -> Float[np.ndarray, " entry"]:
+    """Activations in 64 bits, rounded to multiples of 2^-24: their sums are exact."""
+    return np.rint(values.astype(np.float64) * 2**24) * 2**-24
+
+
 class TokenMass:
     """How often and how strongly each feature fired on each token of the vocabulary.
 
     Exact for a feature that fires on at most ``size`` different tokens. For others the ``size`` tokens with
     the most activation are kept each time the table is packed, so that counts and masses of the rest are
-    lower bounds.
+    lower bounds, which depend on where a corpus was cut.
 
     Args:
         vocabulary_size: tokens in the vocabulary.
@@ -91,7 +97,7 @@ class TokenMass:
     def update(self, firings: Firings, tokens: Integer[np.ndarray, " position"]) -> None:
         """Count one item of the stream; ``tokens`` are the corpus' token ids by flat position."""
         keys = firings.features * np.int64(self._vocabulary_size) + tokens[firings.positions]
-        self._add(_summed(keys, firings.values.astype(np.float64), np.ones(len(keys), np.int64)))
+        self._add(_summed(keys, summable(firings.values), np.ones(len(keys), np.int64)))
 
     def merge(self, later: "TokenMass") -> None:
         """Add what another sketch saw."""
@@ -114,6 +120,26 @@ class TokenMass:
         self._parts = [(keys, mass, count)]
         self._packed_entries = len(keys)
 
+    def restore(
+        self,
+        keys: Int[np.ndarray, " pair"],
+        mass: Float[np.ndarray, " pair"],
+        count: Int[np.ndarray, " pair"],
+    ) -> None:
+        """Put back what :meth:`packed` gave."""
+        self._parts = [(keys, mass, count)]
+        self._packed_entries = len(keys)
+
+    def packed(
+        self,
+    ) -> tuple[Int[np.ndarray, " pair"], Float[np.ndarray, " pair"], Int[np.ndarray, " pair"]]:
+        """Keys (feature * vocabulary + token, ascending), summed activations and counts."""
+        if not self._parts:
+            none = np.zeros(0, np.int64)
+            return none, np.zeros(0), none
+        self._pack()
+        return self._parts[0]
+
     def table(
         self,
     ) -> tuple[
@@ -125,11 +151,7 @@ class TokenMass:
         """Features (ascending), tokens, summed activations and counts, one entry for each pair that
         occurred.
         """
-        if not self._parts:
-            none = np.zeros(0, np.int64)
-            return none, none, np.zeros(0), none
-        self._pack()
-        keys, mass, count = self._parts[0]
+        keys, mass, count = self.packed()
         return keys // self._vocabulary_size, keys % self._vocabulary_size, mass, count
 
 

@@ -1,28 +1,28 @@
 """From what was gathered to the lists that are stored: for each feature, each token, each word."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 
 from monoscope.activations import TokenRows
 from monoscope.features import database as layout
+from monoscope.features.coactivation import Coactive
 from monoscope.features.collect import Collected
 from monoscope.features.contexts import Contexts
 from monoscope.features.database import Lists
-from monoscope.features.description import describe
+from monoscope.features.description import describe, names
 from monoscope.features.grouping import first_of_groups
 from monoscope.features.logits import Effects
-from monoscope.features.options import IndexOptions
-from monoscope.features.passages import Words, windows
+from monoscope.features.passages import Words
 from monoscope.features.record import LogitWeight, TokenShare
 
 
 @dataclass(frozen=True)
 class FeatureLists:
-    """The columns of the table ``feature``, in its order."""
+    """The lists of the table ``feature``, in its order."""
 
     histogram: Lists
     """``HISTOGRAM``"""
@@ -36,31 +36,42 @@ class FeatureLists:
     """``LOGIT_WEIGHT``"""
     neighbours: Lists
     """``NEIGHBOUR``"""
+    coactive: Lists
+    """``COACTIVE``"""
 
 
-def feature_rows(lists: FeatureLists, near: Lists, words: Words, vocabulary: list[str]) -> Iterator[tuple]:
-    """Rows of the table ``feature``; ``near`` lists the words around each feature, most telling first."""
-    columns = (
-        lists.histogram,
-        lists.examples,
-        lists.tokens,
-        lists.promoted,
-        lists.suppressed,
-        lists.neighbours,
-    )
-    for feature in range(len(lists.histogram)):
-        description = describe(
+def feature_rows(
+    lists: FeatureLists,
+    numbers: Mapping[str, Shaped[np.ndarray, " n_features"]],
+    near: Lists,
+    words: list[str],
+    vocabulary: list[str],
+) -> Iterator[tuple]:
+    """Rows of the table ``feature``, and what each is found by.
+
+    Args:
+        lists: what is known of each feature.
+        numbers: the table ``array``.
+        near: numbers of the words around each feature, most telling first.
+        words: texts of the words.
+        vocabulary: texts of the tokens.
+    """
+    columns = [getattr(lists, name) for name in FeatureLists.__dataclass_fields__]
+    scalars = (numbers[name].tolist() for name in layout.ARRAYS)
+    for feature, known in enumerate(zip(*scalars, strict=True)):
+        named = (
             [
                 TokenShare(token, vocabulary[token], count, share, lift)
                 for token, count, share, lift in lists.tokens[feature].tolist()
             ],
-            [words.texts[word] for (word,) in near[feature].tolist()],
+            [words[word] for (word,) in near[feature].tolist()],
             [
                 LogitWeight(token, vocabulary[token], weight)
                 for token, weight in lists.promoted[feature].tolist()
             ],
         )
-        yield feature, description, *(column.blob(feature) for column in columns)
+        blobs = (column.blob(feature) for column in columns)
+        yield feature, describe(*named), *known, *blobs, names(*named)
 
 
 def token_rows(vocabulary: list[str], promoters: Lists) -> Iterator[tuple]:
@@ -100,43 +111,6 @@ def token_shares(collected: Collected, rows: TokenRows, vocabulary_size: int, ke
     return Lists.pack(layout.TOKEN_SHARE, len(moments.count), feature[order], *columns)
 
 
-def examples(
-    collected: Collected, rows: TokenRows, passage: Int[np.ndarray, " position"], options: IndexOptions
-) -> Lists:
-    """Each feature's examples: the top ones, then the intervals from strongest to weakest.
-
-    An activation that is among the top ones is not shown again in its interval.
-    """
-    top, drawn = collected.top.entries, collected.intervals.entries
-    size = np.int64(rows.tokens.size)
-    again = np.isin(drawn["feature"] * size + drawn["position"], top["feature"] * size + top["position"])
-    entries = np.concatenate([top, drawn[~again]])
-    around = np.concatenate([collected.top.windows, collected.intervals.windows[~again]])
-    kind = np.zeros(len(entries), np.int64)
-    kind[len(top) :] = drawn["group"][~again] % options.intervals + 1
-    order = np.lexsort((entries["position"], -entries["value"], -kind, kind > 0, entries["feature"]))
-    entries, around, kind = entries[order], around[order], kind[order]
-
-    positions = entries["position"]
-    where, inside = windows(positions, passage, options.window_before, options.window_after)
-    first = inside.argmax(1)
-    length = inside.sum(1)
-    columns = np.minimum(first[:, None] + np.arange(options.window), options.window - 1)
-    # Outside the passage activations are 0: what moves in from the right needs no mask.
-    shown = np.take_along_axis(around, columns, 1) * (np.arange(options.window) < length[:, None])
-    return Lists.pack(
-        layout.example_dtype(options.window),
-        len(collected.moments.count),
-        entries["feature"],
-        kind,
-        positions,
-        rows.document_ids.reshape(-1)[positions],
-        where[np.arange(len(where)), first],
-        length,
-        shown,
-    )
-
-
 def effect_lists(
     effects: Effects | None, alive: Int[torch.Tensor, " alive"], n_features: int, vocabulary_size: int
 ) -> tuple[Lists, Lists, Lists]:
@@ -158,6 +132,15 @@ def effect_lists(
             effects.promoters,
             effects.promoter_scores,
         ),
+    )
+
+
+def coactive_lists(found: Coactive) -> Lists:
+    """The features that go with each feature."""
+    owner, slot = np.nonzero(found.features >= 0)
+    columns = (found.features, found.correlations, found.shares)
+    return Lists.pack(
+        layout.COACTIVE, len(found.features), owner, *(column[owner, slot] for column in columns)
     )
 
 

@@ -91,6 +91,7 @@ function examplesOf(card, kind, open) {
 /** Name of a kind of examples: `interval 2` of 4 holds activations between a quarter and a half of the largest. */
 function kindName(kind, intervals) {
   if (kind === "top") return "Strongest";
+  if (kind === "near miss") return "Silent here, though it often fires on one of these tokens";
   const place = Number(kind.split(" ")[1]);
   return `At ${percent((place - 1) / intervals)} to ${percent(place / intervals)} of the largest`;
 }
