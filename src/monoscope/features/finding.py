@@ -26,8 +26,6 @@ from monoscope.features.record import SearchResult
 
 Over = Literal["mean", "max"]
 """How the activations on an example's tokens become one number."""
-Role = Literal["fires", "promotes"]
-"""What a feature may do with a token."""
 
 
 @runtime_checkable
@@ -101,7 +99,7 @@ def by_text(
     index: Searchable,
     codes: SparseCodes,
     *,
-    over: Over = "mean",
+    over: str = "mean",
     where: Filter | str | None = None,
     limit: int = 10,
 ) -> list[SearchResult]:

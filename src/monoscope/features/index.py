@@ -13,7 +13,7 @@ from monoscope.errors import BrokenInput, UnknownName, WrongUse, nearest
 from monoscope.features import database as layout
 from monoscope.features import search as ranking
 from monoscope.features.filters import Filter
-from monoscope.features.finding import Role, results
+from monoscope.features.finding import results
 from monoscope.features.lookup import Lookup, check_text
 from monoscope.features.passages import words_of
 from monoscope.features.record import (
@@ -176,7 +176,7 @@ class FeatureIndex:
         )
 
     def by_token(
-        self, text: str, *, role: Role = "fires", where: Filter | str | None = None, limit: int = 10
+        self, text: str, *, role: str = "fires", where: Filter | str | None = None, limit: int = 10
     ) -> list[SearchResult]:
         """The features that fire on a token of the vocabulary, or that promote it.
 

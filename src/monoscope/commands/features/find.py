@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 import tyro
 
 from monoscope.commands.features.concept import by_concept
-from monoscope.commands.features.table import Run, Where, answer, check_limit, quoted, table
+from monoscope.commands.features.table import Run, Where, answer, check_limit, nothing, quoted, table
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.progress import Reporter
 from monoscope.errors import UnknownName, WrongUse, nearest
@@ -51,7 +51,7 @@ def search(options: SearchOptions, *, reporter: Reporter | None = None) -> dict[
     """Search a run's features.
 
     Returns:
-        ``query``, ``by`` and ``results``, best first.
+        ``query``, ``by``, ``where`` and ``results``, best first.
     """
     if not (options.text if options.by in ("token", "promotes") else options.text.strip()):
         raise WrongUse("there is nothing to search for", 'give a word, for instance "bridge"')
@@ -60,7 +60,9 @@ def search(options: SearchOptions, *, reporter: Reporter | None = None) -> dict[
     check_limit(options.limit)
     as_filter(options.where or None)
     opened = OpenRun.at(options.run, reporter or Reporter())
-    return answer(options.text, _found(options, opened, opened.features()), by=options.by)
+    return answer(
+        options.text, _found(options, opened, opened.features()), by=options.by, where=options.where
+    )
 
 
 def _found(options: SearchOptions, opened: OpenRun, index: FeatureIndex) -> list[SearchResult]:
@@ -83,9 +85,9 @@ def _found(options: SearchOptions, opened: OpenRun, index: FeatureIndex) -> list
 
 
 NOTHING = {
-    "token": "no feature lists the token {} among those it fires on; with a space before it, it is another token",
-    "promotes": "no feature promotes the token {}; with a space before it, it is another token",
-    "description": "no description has all words of {}",
+    "token": "no feature lists the token {} (with a space before it, it is another) among those it fires on",
+    "promotes": "no feature promotes the token {} (with a space before it, it is another)",
+    "description": "no feature is described by all words of {}",
     "text": "no feature fires on {}",
     "concept": "no feature marks {}",
 }
@@ -97,7 +99,7 @@ def search_text(result: dict[str, Any]) -> str:
     if not result["results"]:
         by = result.get("by", "both")
         name = repr(result["query"]) if by in ("token", "promotes") else quoted(result["query"])
-        return NOTHING.get(by, "no feature goes with {}").format(name)
+        return nothing(NOTHING.get(by, "no feature goes with {}").format(name), result.get("where", ""))
     return table(result["results"])
 
 

@@ -33,6 +33,11 @@ def answer(query: Any, found: Sequence[SearchResult], **more: Any) -> dict[str, 
     return {"query": query, **more, "results": [each.to_json() for each in found]}
 
 
+def nothing(sentence: str, where: str) -> str:
+    """What is said where nothing was found, so that a filter is not forgotten."""
+    return f"{sentence} and passes {where}" if where else sentence
+
+
 def table(results: Sequence[dict[str, Any]]) -> str:
     """Results for people."""
     width = max((len(each["why"]) for each in results), default=0)
