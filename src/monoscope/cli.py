@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from monoscope.commands.arguments import parse
+from monoscope.commands.terminal import visible, visible_json
 from monoscope.errors import MonoscopeError, WrongUse, nearest
 from monoscope.manifest import full_disk_is_said
 
@@ -51,9 +52,18 @@ COMMANDS: dict[str, Command] = {
     "evaluate": Command(
         "evaluate", "evaluate_run", "EvaluateCommand", "the report card, beside baselines", True
     ),
-    "features search": Command("features", "search", "SearchOptions", "find features by a word or a topic"),
+    "features search": Command(
+        "features", "search", "SearchOptions", "find features by words, a token, an example, a concept"
+    ),
     "features show": Command("features", "show", "ShowOptions", "one feature's card"),
     "features on": Command("features", "on", "OnOptions", "which features fire on a text"),
+    "features near": Command("features", "near", "NearOptions", "features that point the same way"),
+    "features contrast": Command(
+        "features", "contrast", "ContrastOptions", "features that fire on some texts and not on others"
+    ),
+    "features attribute": Command(
+        "features", "attribute", "AttributeOptions", "features that speak for one token and against another"
+    ),
     "steer": Command(
         "steer", "steer_run", "SteerOptions", "write with features changed, default and steered"
     ),
@@ -116,7 +126,7 @@ def _run(words: list[str]) -> int:
     with full_disk_is_said(Path.cwd()):
         result = getattr(module, command.name)(options, reporter=_reporter())
     if as_json:
-        print(json.dumps(result, ensure_ascii=False, allow_nan=False))
+        print(visible_json(json.dumps(result, ensure_ascii=False, allow_nan=False)))
     else:
         _tell(getattr(module, f"{command.name}_text")(result))
     sys.stdout.flush()
@@ -131,7 +141,8 @@ def _command_name(words: Sequence[str]) -> str:
 def _unknown_command(words: Sequence[str]) -> int:
     group = [name for name in COMMANDS if name.split()[0] == words[0] and " " in name]
     if group and set(words[1:2]) <= {"-h", "--help"} and len(words) > 1:
-        print("\n".join(["usage: monoscope features search | show | on", "", *_lines(group)]))
+        verbs = " | ".join(name.split()[1] for name in group)
+        print("\n".join([f"usage: monoscope {words[0]} {verbs}", "", *_lines(group)]))
         return 0
     if group:
         asked = f"monoscope {' '.join(words[:2])}"
@@ -160,7 +171,7 @@ def _help() -> str:
 
 
 def _lines(names: Iterable[str]) -> list[str]:
-    return [f"  {name:<16} {COMMANDS[name].summary}" for name in names]
+    return [f"  {name:<20} {COMMANDS[name].summary}" for name in names]
 
 
 def _reporter() -> Any:
@@ -182,15 +193,18 @@ def _give_up_output() -> None:
 
 
 def _tell(text: str) -> None:
-    _console().print(text, markup=False, soft_wrap=True)
+    _console().print(visible(text), markup=False, soft_wrap=True)
 
 
 def _complain(sentence: str, hint: str = "") -> None:
     """An error for people: one line, and one with what to do."""
-    flat = " ".join(sentence.split())
-    print(f"error: {flat}", file=sys.stderr)
+    print(f"error: {_line(sentence)}", file=sys.stderr)
     if hint:
-        print(f"hint: {' '.join(hint.split())}", file=sys.stderr)
+        print(f"hint: {_line(hint)}", file=sys.stderr)
+
+
+def _line(text: str) -> str:
+    return visible(" ".join(text.split()))
 
 
 def _unexpected(error: Exception) -> int:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from features.planted_world import DEAD, PIECE, SIGN, TOPIC, WORD, World
 from monoscope.errors import UnknownName
 from monoscope.features import FeatureIndex
-from monoscope.features.search import HALF_EFFECT, combine, effect, overlap, ranked
+from monoscope.features.search import HALF_EFFECT, combine, effect, overlap
 
 
 def _one(count: int, samples: int, density: float, base: float, occurrences: int = 1000) -> float:
@@ -57,14 +57,6 @@ def test_words_are_weighted_in_the_overlap_and_alike_in_the_effect() -> None:
         combine(overlaps, effects, 2, "effects")
 
 
-def test_ranking_leaves_out_what_has_no_score_or_another_density() -> None:
-    scores = combine([(1.0, np.array([0.2, 0.9, 0.0, 0.9, 0.5]))], [], 5, "overlap")
-    density = np.array([0.1, 0.1, 0.1, 0.1, 0.9])
-    assert ranked(scores, density, limit=9, min_density=0, max_density=1) == [1, 3, 4, 0]
-    assert ranked(scores, density, limit=2, min_density=0, max_density=0.5) == [1, 3]
-    assert ranked(scores, density, limit=0, min_density=0, max_density=1) == []
-
-
 def test_the_topic_is_found_by_its_word_although_few_of_its_tokens_are_that_word(
     world: World, index: FeatureIndex
 ) -> None:
@@ -77,8 +69,9 @@ def test_the_topic_is_found_by_its_word_although_few_of_its_tokens_are_that_word
 def test_what_promotes_a_word_is_found_by_it(index: FeatureIndex) -> None:
     best, second = index.search("towers", by="effect", limit=2)
     assert best.id == WORD
-    assert best.effect > 2 * second.effect
-    assert best.effect in [result.effect for result in index.search("towers") if result.id == WORD]
+    assert best.parts["effect"] > 2 * second.parts["effect"]
+    assert best.score == best.parts["effect"]
+    assert best.score in [result.parts["effect"] for result in index.search("towers") if result.id == WORD]
 
 
 def test_case_plural_accent_and_pieces_do_not_matter(index: FeatureIndex) -> None:
@@ -88,7 +81,7 @@ def test_case_plural_accent_and_pieces_do_not_matter(index: FeatureIndex) -> Non
     assert found("BRIDGE") == found("bridge")
     assert WORD in found("bridging")
     assert found("cafe") == found("café")
-    with_accent, without = (index._overlap(word) for word in ("café", "cafe"))
+    with_accent, without = (index._lookup.overlap(word) for word in ("café", "cafe"))
     assert with_accent is not None
     assert without is not None
     assert with_accent[0] == without[0] > 0
@@ -100,9 +93,9 @@ def test_signs_are_words_too(index: FeatureIndex) -> None:
 
 
 def test_the_effect_on_a_word_of_several_tokens_is_that_on_its_pieces(index: FeatureIndex) -> None:
-    by_word = {result.id: result.effect for result in index.search("sausalito", by="effect", limit=99)}
+    by_word = {result.id: result.score for result in index.search("sausalito", by="effect", limit=99)}
     pieces = [
-        {result.id: result.effect for result in index.search(piece, by="effect", limit=99)}
+        {result.id: result.score for result in index.search(piece, by="effect", limit=99)}
         for piece in ("sau", "salito")
     ]
     for feature, value in by_word.items():
@@ -135,7 +128,13 @@ def test_results_are_sorted_and_say_what_the_records_say(index: FeatureIndex) ->
             "description",
             "density",
             "max_activation",
+            "why",
+            "overlap",
+            "effect",
         }
     assert index.search("red bridge", limit=99, max_density=0.1) == [
         result for result in index.search("red bridge", limit=99) if result.density <= 0.1
     ]
+    assert index.search("red bridge", limit=99, max_density=0.1) == index.search(
+        "red bridge", limit=99, where="density<=0.1"
+    )

@@ -32,6 +32,7 @@ from monoscope.features.tables import (
     coactive_lists,
     effect_lists,
     feature_rows,
+    firers,
     histograms,
     packed,
     token_rows,
@@ -148,7 +149,9 @@ def _tables(material: Material, collected: Collected) -> tuple[dict[str, Iterabl
     lists = _feature_lists(material, collected, alive, effects)
     tables = {
         "feature": feature_rows(lists, numbers, near, words.texts, material.vocabulary),
-        "token": token_rows(material.vocabulary, promoters),
+        "token": token_rows(
+            material.vocabulary, promoters, firers(lists.tokens, density, len(material.vocabulary))
+        ),
         "word": word_rows(words, base, contexts),
         "array": ((name, numbers[name].dtype.str, numbers[name].tobytes()) for name in layout.ARRAYS),
     }

@@ -4,7 +4,7 @@ corpus.
 =========  =================================================================================================
 feature    numbers, description and lists as raw little-endian records (the dtypes below): one row is one page
 described  full-text index over the names in the descriptions, by stem and without accents
-token      a token's text and the features that promote it
+token      a token's text, the features that promote it, and those that fire on it
 word       a word's spelling, how much of the corpus is near it, and the features that go with it
 stem       full-text index over words, by stem and without accents
 array      one number for each feature, as raw arrays
@@ -37,6 +37,9 @@ COACTIVE = np.dtype([("feature", "<u4"), ("correlation", "<f4"), ("share", "<f4"
 """An entry of ``feature.coactive``."""
 PROMOTER = np.dtype([("feature", "<u4"), ("score", "<f4")])
 """An entry of ``token.promoters``: a feature and its logit weight in standard deviations."""
+FIRER = np.dtype([("feature", "<u4"), ("share", "<f4"), ("recall", "<f4")])
+"""An entry of ``token.firers``: a feature that lists the token, the share of its activation that falls on it, and the
+share of the token's occurrences on which it is active."""
 ASSOCIATION = np.dtype([("feature", "<u4"), ("count", "<u2")])
 """An entry of ``word.features``: a feature and how many of its samples have the word near."""
 PIECE = np.dtype([("token", "<u4")])
@@ -50,7 +53,9 @@ CREATE TABLE feature (
 CREATE VIRTUAL TABLE described USING fts5(
     text, content='', tokenize='porter unicode61 remove_diacritics 2'
 );
-CREATE TABLE token (id INTEGER PRIMARY KEY, text TEXT NOT NULL, word TEXT NOT NULL, promoters BLOB);
+CREATE TABLE token (
+    id INTEGER PRIMARY KEY, text TEXT NOT NULL, word TEXT NOT NULL, promoters BLOB, firers BLOB
+);
 CREATE INDEX token_by_word ON token (word);
 CREATE TABLE word (
     id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, occurrences INTEGER, base REAL,
@@ -61,7 +66,7 @@ CREATE TABLE array (name TEXT PRIMARY KEY, dtype TEXT NOT NULL, data BLOB NOT NU
 """
 
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of this layout; a reader refuses others."""
 ARRAYS = ("n_active", "density", "max_activation", "mean_activation")
 """Rows of ``array``, in the order in which ``feature`` has the same numbers."""

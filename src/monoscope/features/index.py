@@ -1,24 +1,30 @@
 """The index of a dictionary's features: opened from its folder, asked for records and searched."""
 
 import weakref
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Shaped
 
-from monoscope.errors import BrokenInput, UnknownName, WrongUse
+from monoscope.errors import BrokenInput, UnknownName, WrongUse, nearest
 from monoscope.features import database as layout
 from monoscope.features import search as ranking
+from monoscope.features.filters import Filter
+from monoscope.features.finding import results
+from monoscope.features.lookup import Lookup, check_text
 from monoscope.features.passages import words_of
 from monoscope.features.reading import TokenFile, read_examples, read_histogram, read_weights
 from monoscope.features.record import CoActivation, FeatureRecord, Neighbour, SearchResult, TokenShare
 from monoscope.manifest import Manifest, check_parent, read_manifest
 
-MOST_FORMS = 16
-"""Forms of a query word (by stem) that are looked up."""
-MOST_RANKED = 10_000
-"""Features that are ranked when a search of descriptions finds more."""
+_SAID: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "fires": lambda part: f"{part['share']:.0%} of its activation; on {part['recall']:.0%} of the token",
+    "promotes": lambda part: f"logit {part['deviations']:.1f} standard deviations up",
+}
+"""Role of a feature for a token -> what its score was given for."""
 
 
 class FeatureIndex:
@@ -120,6 +126,7 @@ class FeatureIndex:
         *,
         limit: int = 10,
         by: ranking.By = "both",
+        where: Filter | str | None = None,
         min_density: float = 0.0,
         max_density: float = 1.0,
     ) -> list[SearchResult]:
@@ -130,41 +137,106 @@ class FeatureIndex:
             query: one or several words, in any case.
             limit: results at most.
             by: what to sort by.
+            where: a filter, or its text: see ``monoscope.features.filter_text``.
             min_density: features active on a smaller share of tokens are left out.
             max_density: features active on a larger share are left out.
 
         Returns:
-            Features with a score above 0; empty when neither the corpus nor the vocabulary knows the words.
+            Features with a score above 0, with ``overlap`` and ``effect``; empty when neither the corpus nor
+            the vocabulary knows the words.
 
         Raises:
-            WrongUse: ``by`` is ``effect`` and the index was made without logit weights.
-            UnknownName: ``by`` is another word.
+            WrongUse: ``by`` is ``effect`` and the index was made without logit weights, or the filter cannot be
+                read.
+            UnknownName: ``by`` is another word, or the filter names something unknown.
         """
-        if by == "effect" and not self.manifest.content["logit_weights"]:
-            raise WrongUse(
-                f"the index in {self.folder} was made without logit weights", "sort the search by overlap"
-            )
-        words = list(dict.fromkeys(words_of(query)))
-        overlaps = [found for word in words if (found := self._overlap(word)) is not None]
-        effects = [found for word in words if (found := self._effect(word)) is not None]
+        if by == "effect":
+            self._check_logit_weights("sort the search by overlap")
+        check_text(query)
+        words, lookup = list(dict.fromkeys(words_of(query))), self._lookup
+        overlaps = [found for word in words if (found := lookup.overlap(word)) is not None]
+        effects = [found for word in words if (found := lookup.effect(word)) is not None]
         scores = ranking.combine(overlaps, effects, self.n_features, by)
-        number = self.statistics()
-        found = ranking.ranked(
-            scores, number["density"], limit=limit, min_density=min_density, max_density=max_density
+        density = self.statistics()["density"]
+        within = (density >= min_density) & (density <= max_density)
+        return results(
+            self,
+            np.where(within, scores.score, 0),
+            {"overlap": scores.overlap, "effect": scores.effect},
+            lambda part: f"goes with the words {part['overlap']:.2f}, promotes them {part['effect']:.2f}",
+            where=where,
+            limit=limit,
         )
-        return [
-            SearchResult(
-                feature=feature,
-                address=self.address(feature),
-                score=float(scores.score[feature]),
-                description=self.description(feature),
-                density=float(number["density"][feature]),
-                max_activation=float(number["max_activation"][feature]),
-                overlap=float(scores.overlap[feature]),
-                effect=float(scores.effect[feature]),
-            )
-            for feature in found
-        ]
+
+    def by_token(
+        self, text: str, *, role: str = "fires", where: Filter | str | None = None, limit: int = 10
+    ) -> list[SearchResult]:
+        """The features that fire on a token of the vocabulary, or that promote it.
+
+        Formulas: ``fires`` is ``2 s r / (s + r)`` with s the share of the feature's activation that falls on the
+        token and r the share of the token's occurrences on which the feature is active: 1 when it marks this token
+        always and no other. ``promotes`` is the effect of ``monoscope.features.search``. Both are known for what
+        the index keeps: the tokens that a feature lists, the features that a token lists.
+
+        Args:
+            text: the token exactly as it looks, spaces and case included: ``" bridge"``.
+            role: ``fires`` or ``promotes``.
+            where: a filter, or its text.
+            limit: results at most.
+
+        Returns:
+            Results with ``share`` and ``recall``, or with ``deviations`` of the logit weight from its mean.
+
+        Raises:
+            UnknownName: no token looks like that, there is no such role, or the filter names something unknown.
+            WrongUse: the index was made without logit weights, or the filter cannot be read.
+        """
+        check_text(text)
+        tokens = self._lookup.tokens(text)
+        if role == "promotes":
+            self._check_logit_weights("search for what fires on the token")
+            z = np.max([self._lookup.deviations(token) for token in tokens], axis=0)
+            parts, score = {"deviations": z}, ranking.effect(z)
+        elif role == "fires":
+            share, recall = self._lookup.firing(tokens)
+            parts = {"share": share, "recall": recall}
+            score = 2 * share * recall / np.maximum(share + recall, 1e-12)
+        else:
+            raise UnknownName(f"{role!r} is nothing to do with a token", nearest(role, ("fires", "promotes")))
+        return results(self, score, parts, _SAID[role], where=where, limit=limit)
+
+    def by_description(
+        self, text: str, limit: int = 10, *, where: Filter | str | None = None
+    ) -> list[SearchResult]:
+        """The features whose descriptions name all words of a text, in any form of the words, best first.
+
+        Formula: ``b / (1 + b)`` with b the BM25 of the description (Robertson and Zaragoza 2009). Where very many
+        descriptions do, ``MOST_RANKED`` of them are ranked.
+
+        Raises:
+            UnknownName, WrongUse: the filter is none.
+        """
+        check_text(text)
+        score = self._lookup.description_scores(text)
+        return results(self, score, {}, lambda part: "described so", where=where, limit=limit)
+
+    def token_id(self, text: str) -> int:
+        """The token that looks exactly like a text, spaces and case included; the first, where several do.
+
+        Raises:
+            UnknownName: there is none; the hint has the nearest.
+        """
+        check_text(text)
+        return self._lookup.tokens(text)[0]
+
+    def described(self, text: str, relation: str) -> Bool[np.ndarray, " n_features"]:
+        """The features whose description holds a text (``~``), whatever its case, or is it (``=``)."""
+        return self._lookup.described(text, relation)
+
+    @property
+    def site(self) -> str:
+        """Where the dictionary reads."""
+        return self.manifest.content["site"]
 
     def description(self, feature: int) -> str:
         """The feature's line.
@@ -176,25 +248,6 @@ class FeatureIndex:
         return self._database.execute("SELECT description FROM feature WHERE id = ?", (feature,)).fetchone()[
             0
         ]
-
-    def by_description(self, text: str, limit: int = 10) -> list[int]:
-        """The features whose descriptions name all words of a text, best first: by BM25, in any form of the words.
-
-        Where very many do, the first ``MOST_RANKED`` of them are ranked.
-
-        Args:
-            text: one or several words.
-            limit: features at most.
-        """
-        words = ['"' + word.replace('"', '""') + '"' for word in words_of(text)]
-        if not words or limit < 1:
-            return []
-        rows = self._database.execute(
-            "SELECT rowid FROM (SELECT rowid, bm25(described) AS rank FROM described "
-            "WHERE described MATCH ? LIMIT ?) ORDER BY rank, rowid LIMIT ?",
-            (" ".join(words), MOST_RANKED, limit),
-        )
-        return [feature for (feature,) in rows]
 
     def statistics(self) -> dict[str, Shaped[np.ndarray, " n_features"]]:
         """``density``, ``max_activation``, ``mean_activation`` and ``n_active`` of every feature;
@@ -221,50 +274,10 @@ class FeatureIndex:
     def _vocabulary(self) -> list[str]:
         return [text for (text,) in self._database.execute("SELECT text FROM token ORDER BY id")]
 
-    def _overlap(self, word: str) -> tuple[float, Float[np.ndarray, " n_features"]] | None:
-        """Weight and overlap of a query word with every feature; None when the corpus has no form of it."""
-        stem = '"' + word.replace('"', '""') + '"'
-        rows = self._database.execute(
-            "SELECT occurrences, base, features FROM word WHERE text = :word OR id IN "
-            "(SELECT rowid FROM stem WHERE stem MATCH :stem ORDER BY rowid LIMIT :most)",
-            {"word": word, "stem": stem, "most": MOST_FORMS},
-        ).fetchall()
-        if not rows:
-            return None
-        counts = np.zeros(self.n_features, np.int64)
-        for _, _, features in rows:
-            pairs = np.frombuffer(features, layout.ASSOCIATION)
-            counts[pairs["feature"].astype(np.int64)] += pairs["count"]
-        base = min(sum(base for _, base, _ in rows), 1.0)
-        met = np.flatnonzero(counts)
-        samples = np.minimum(self._statistics["n_active"][met], self._samples)
-        near = np.zeros(self.n_features, np.float32)
-        near[met] = ranking.overlap(
-            np.minimum(counts[met], samples),
-            samples,
-            self._statistics["density"][met],
-            base,
-            sum(occurrences for occurrences, _, _ in rows),
-        )
-        return -float(np.log(base)), near
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self._database, self._statistics, self.n_features, self._samples)
 
-    def _effect(self, word: str) -> Float[np.ndarray, " n_features"] | None:
-        """Effect of every feature on a query word; None when the vocabulary has no way to write it."""
-        whole = self._database.execute("SELECT promoters FROM token WHERE word = ?", (word,)).fetchall()
-        if whole:
-            return np.max([self._promotion(promoters) for (promoters,) in whole], axis=0)
-        found = self._database.execute("SELECT spelling FROM word WHERE text = ?", (word,)).fetchone()
-        if found is None:
-            return None
-        pieces = np.frombuffer(found[0], layout.PIECE)["token"].tolist()
-        rows = [
-            self._database.execute("SELECT promoters FROM token WHERE id = ?", (piece,)).fetchone()
-            for piece in pieces
-        ]
-        return np.mean([self._promotion(promoters) for (promoters,) in rows], axis=0)
-
-    def _promotion(self, promoters: bytes) -> Float[np.ndarray, " n_features"]:
-        pairs = np.frombuffer(promoters, layout.PROMOTER)
-        scores = np.zeros(self.n_features, np.float32)
-        scores[pairs["feature"].astype(np.int64)] = ranking.effect(pairs["score"])
-        return scores
+    def _check_logit_weights(self, instead: str) -> None:
+        if not self.manifest.content["logit_weights"]:
+            raise WrongUse(f"the index in {self.folder} was made without logit weights", instead)

@@ -1,5 +1,6 @@
 """What is known about a feature, as plain frozen records: no rendering, no reading of files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Any
 
@@ -138,24 +139,24 @@ class FeatureRecord:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """A feature that answers a search."""
+    """A feature that answers a search, whatever was searched by."""
 
     feature: int
     """Its number in the dictionary."""
     address: str
     """``MODEL/SITE/DICTIONARY#412``."""
     score: float
-    """What the results are sorted by, in [0, 1]."""
+    """What the results are sorted by, above 0; each kind of search says its formula."""
     description: str
     """The feature's description."""
     density: float
     """Share of the corpus' tokens on which it is active."""
     max_activation: float
     """Largest activation seen on the indexed corpus."""
-    overlap: float
-    """How closely its activity goes with the query's words nearby, in [0, 1]."""
-    effect: float
-    """How far it promotes the query's words, in [0, 1]."""
+    why: str
+    """What the score was given for, in a few words."""
+    parts: Mapping[str, float | int | str]
+    """The numbers that the score is made of, by name."""
 
     @property
     def id(self) -> int:
@@ -163,8 +164,9 @@ class SearchResult:
         return self.feature
 
     def to_json(self) -> dict[str, Any]:
-        """The result as a dictionary of plain values."""
-        return _plain(self)
+        """The result as one flat dictionary of plain values, the parts of the score among them."""
+        own = {name: getattr(self, name) for name in self.__slots__ if name != "parts"}
+        return own | dict(self.parts)
 
 
 def _plain(value: Any) -> Any:

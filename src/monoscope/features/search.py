@@ -111,17 +111,3 @@ def combine(
     if by not in scores:
         raise UnknownName(f"{by!r} is no way to sort a search", nearest(by, scores))
     return Scores(scores[by], near, push)
-
-
-def ranked(
-    scores: Scores,
-    density: Float[np.ndarray, " n_features"],
-    *,
-    limit: int,
-    min_density: float,
-    max_density: float,
-) -> list[int]:
-    """The features of highest score, above 0, within the densities; of equals the lower number first."""
-    passing = np.flatnonzero((scores.score > 0) & (density >= min_density) & (density <= max_density))
-    order = np.argsort(-scores.score[passing], kind="stable")
-    return passing[order[: max(limit, 0)]].tolist()

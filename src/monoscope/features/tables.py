@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from monoscope.activations import TokenRows
 from monoscope.features import database as layout
@@ -74,10 +74,21 @@ def feature_rows(
         yield feature, describe(*named), *known, *blobs, names(*named)
 
 
-def token_rows(vocabulary: list[str], promoters: Lists) -> Iterator[tuple]:
+def token_rows(vocabulary: list[str], promoters: Lists, firers: Lists) -> Iterator[tuple]:
     """Rows of the table ``token``."""
     for token, text in enumerate(vocabulary):
-        yield token, text, text.strip().casefold(), promoters.blob(token)
+        yield token, text, text.strip().casefold(), promoters.blob(token), firers.blob(token)
+
+
+def firers(shares: Lists, density: Float[np.ndarray, " n_features"], vocabulary_size: int) -> Lists:
+    """For each token the features that list it among those they fire on, in the order of their numbers."""
+    entries = shares.entries
+    owner = np.repeat(np.arange(len(shares)), np.diff(shares.bounds))
+    # lift = P(active | token) / P(active)
+    recall = entries["lift"] * density[owner]
+    order = np.argsort(entries["token"], kind="stable")
+    columns = (column[order] for column in (owner, entries["share"], recall))
+    return Lists.pack(layout.FIRER, vocabulary_size, entries["token"][order], *columns)
 
 
 def word_rows(words: Words, base: np.ndarray, contexts: Contexts) -> Iterator[tuple]:

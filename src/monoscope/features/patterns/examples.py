@@ -68,5 +68,5 @@ def held_out(documents: Integer[np.ndarray, " _"], share: float, seed: int) -> B
         share: share of documents, about.
         seed: another seed keeps others apart.
     """
-    drawn = uniform_numbers(np.zeros(len(documents), np.int64), documents.astype(np.int64), seed)
+    drawn, _ = uniform_numbers(np.zeros(len(documents), np.int64), documents.astype(np.int64), seed)
     return (drawn < share) & (documents >= 0)

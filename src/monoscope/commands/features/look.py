@@ -1,62 +1,18 @@
-"""``monoscope features``: find features, look at one, and see which fire on a text."""
+"""``monoscope features show`` and ``on``: one feature's card, and what fires on a text."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import tyro
 
+from monoscope.commands.features.table import Run, Where, check_limit, marked
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.progress import Reporter
 from monoscope.errors import WrongUse
-from monoscope.features import active_features
-from monoscope.features.search import By
+from monoscope.features.filter_text import as_filter
+from monoscope.features.on import strongest
+from monoscope.features.texts import read_texts
 from monoscope.manifest import is_complete
-
-Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchOptions:
-    """Find features by a word or a topic: by what stands around their activations, and by what they promote."""
-
-    run: Run
-    """Folder of the run."""
-    text: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TEXT")]
-    """One or several words."""
-    limit: int = 10
-    """Results at most."""
-    by: By = "both"
-    """What to sort by: going with the words nearby, promoting them, or both."""
-
-
-def search(options: SearchOptions, *, reporter: Reporter | None = None) -> dict[str, Any]:
-    """Search a run's features.
-
-    Returns:
-        ``query`` and ``results``, best first.
-    """
-    if not options.text.strip():
-        raise WrongUse("there is nothing to search for", 'give a word, for instance "bridge"')
-    if options.limit < 1:
-        raise WrongUse(f"--limit {options.limit} asks for no results", "give 1 or more")
-    index = OpenRun.at(options.run, reporter or Reporter()).features()
-    found = index.search(options.text, limit=options.limit, by=options.by)
-    return {"query": options.text, "results": [each.to_json() for each in found]}
-
-
-def search_text(result: dict[str, Any]) -> str:
-    """The result for people."""
-    if not result["results"]:
-        return f"no feature goes with “{result['query']}”"
-    lines = [f"{'feature':>8}  {'score':>5}  {'density':>8}  description"]
-    lines += [
-        f"{each['feature']:>8}  {each['score']:5.2f}  {each['density']:8.3%}  {each['description']}"
-        for each in result["results"]
-    ]
-    return "\n".join(lines)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,13 +51,6 @@ def show_text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def marked(tokens: Sequence[str], activations: Sequence[float]) -> str:
-    """A text in one line, its strongest token in brackets."""
-    strongest = max(range(len(tokens)), key=lambda place: activations[place])
-    parts = [f"[{token}]" if place == strongest else token for place, token in enumerate(tokens)]
-    return "".join(parts).replace("\n", "⏎")
-
-
 @dataclass(frozen=True, kw_only=True)
 class OnOptions:
     """Which features fire on a text, and how strongly on each of its tokens."""
@@ -112,29 +61,30 @@ class OnOptions:
     """The text."""
     limit: int = 20
     """Features at most, those with the largest peak first."""
+    where: Where = ""
+    """Only features that pass this."""
 
 
 def on(options: OnOptions, *, reporter: Reporter | None = None) -> dict[str, Any]:
-    """What fires on a text.
+    """What fires on a text; a long one is read in windows, as the corpus was.
 
     Returns:
-        ``tokens`` (texts, the beginning-of-text token left out) and ``features``: ``feature``, ``activations``, one for
-        each token, and ``description`` where the run has an index.
+        ``tokens`` (texts, special tokens left out) and ``features``: ``feature``, ``activations``, one for each
+        token, and ``description`` where the run has an index.
     """
-    if options.limit < 1:
-        raise WrongUse(f"--limit {options.limit} asks for no features", "give 1 or more")
-    opened = OpenRun.at(options.run, reporter or Reporter())
-    dictionary, lm = opened.model_dictionary, opened.lm
-    tokens = lm.tokenize(options.text)
-    usable = torch.tensor([int(token) not in lm.special_ids for token in tokens], dtype=torch.bool)
-    if not usable.any():
+    check_limit(options.limit)
+    condition = as_filter(options.where or None)
+    if not options.text:
         raise WrongUse("there is no text to look at", "give at least one word")
-    x = lm.activations(tokens[None], [opened.site])[opened.site][0].float().cpu()
-    found = active_features(dictionary, x[usable], options.limit)
-    if is_complete(opened.folder.features):
-        index = opened.features()
+    opened = OpenRun.at(options.run, reporter or Reporter())
+    index = opened.features() if condition or is_complete(opened.folder.features) else None
+    dictionary, lm = opened.model_dictionary, opened.lm
+    (read,) = read_texts(lm, dictionary, [options.text], context=opened.recipe.harvest.context)
+    among = condition.mask(index) if condition and index else None
+    found = strongest(read.codes, dictionary.n_features, options.limit, among=among)
+    if index:
         found = [{**each, "description": index.description(each["feature"])} for each in found]
-    return {"tokens": lm.token_strings(tokens[usable]), "features": found}
+    return {"tokens": lm.token_strings(read.tokens), "features": found}
 
 
 def on_text(result: dict[str, Any]) -> str:
