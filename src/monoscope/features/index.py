@@ -17,8 +17,6 @@ from monoscope.manifest import Manifest, check_parent, read_manifest
 
 MOST_FORMS = 16
 """Forms of a query word (by stem) that are looked up."""
-MOST_RANKED = 10_000
-"""Features that are ranked when a search of descriptions finds more."""
 
 
 class FeatureIndex:
@@ -178,23 +176,25 @@ class FeatureIndex:
         ]
 
     def by_description(self, text: str, limit: int = 10) -> list[int]:
-        """The features whose descriptions name all words of a text, best first: by BM25, in any form of the words.
+        """The features whose descriptions name all words of a text, in any form of the words.
 
-        Where very many do, the first ``MOST_RANKED`` of them are ranked.
+        First those that fire on the words, then those that also name them as words nearby, then those that also name
+        them as promoted; of equals the lower number.
 
         Args:
             text: one or several words.
             limit: features at most.
         """
-        words = ['"' + word.replace('"', '""') + '"' for word in words_of(text)]
-        if not words or limit < 1:
-            return []
-        rows = self._database.execute(
-            "SELECT rowid FROM (SELECT rowid, bm25(described) AS rank FROM described "
-            "WHERE described MATCH ? LIMIT ?) ORDER BY rank, rowid LIMIT ?",
-            (" ".join(words), MOST_RANKED, limit),
-        )
-        return [feature for (feature,) in rows]
+        words = " ".join('"' + word.replace('"', '""') + '"' for word in words_of(text))
+        found: dict[int, None] = {}
+        for columns in ("own", "own near", "own near promoted"):
+            if words and len(found) < limit:
+                rows = self._database.execute(
+                    "SELECT rowid FROM described WHERE described MATCH ? ORDER BY rowid LIMIT ?",
+                    (f"{{{columns}}} : ({words})", limit),
+                )
+                found |= dict.fromkeys(feature for (feature,) in rows)
+        return list(found)[: max(limit, 0)]
 
     def statistics(self) -> dict[str, Shaped[np.ndarray, " n_features"]]:
         """``density``, ``max_activation``, ``mean_activation`` and ``n_active`` of every feature;
