@@ -37,7 +37,7 @@ from monoscope.features import FeatureIndex
 PAGES = 300
 """Pages of random features that are read."""
 QUERIES = ("bridge", "golden bridge", "river stone", "the", "castle", "old market", "rain", "letter garden")
-"""What descriptions are searched for; every tenth description or so has one of the commonest words."""
+"""What descriptions are searched for: words that many descriptions have, alone and together."""
 
 
 def drop(folder: Path) -> None:

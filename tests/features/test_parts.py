@@ -21,8 +21,8 @@ from monoscope.features import (
     parts,
     share_of_rows,
 )
-from monoscope.features.build import joined
 from monoscope.features.firings import stream_firings
+from monoscope.features.one_pass import joined
 
 SMALL = replace(OPTIONS, sampled_tokens=160, samples=10)
 """Few enough that every shortlist and sample leaves something out."""

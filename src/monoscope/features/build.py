@@ -6,29 +6,23 @@ further text (:func:`add_to_index`). Each gives the tables that one pass over al
 fire on more than 256 different tokens of the vocabulary can the rarer rows of their token table differ.
 """
 
-import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from monoscope.activations import ActivationStore, TokenRows
 from monoscope.dictionaries import SparseAutoencoder
 from monoscope.errors import BrokenInput, MissingInput, WrongUse
-from monoscope.features.assemble import Material, assemble
-from monoscope.features.collect import Collected, collect
+from monoscope.features.assemble import Material
 from monoscope.features.fitting import check_fit
 from monoscope.features.index import FeatureIndex
 from monoscope.features.logits import LogitWeights
+from monoscope.features.one_pass import Pass, Progress, joined, origin_of, shards_of
 from monoscope.features.options import IndexOptions
-from monoscope.features.parts import KIND, Origin, Unfinished, check_origin, open_part, save_part
+from monoscope.features.parts import KIND, check_origin, open_part, save_part
 from monoscope.features.passages import passages
-from monoscope.features.shards import ShardWriter, join_shards
+from monoscope.features.shards import join_shards
 from monoscope.manifest import check_parent, is_complete, read_manifest
-
-Progress = Callable[[int, int], None]
-"""Called with (tokens done, tokens in all)."""
 
 
 def build_index(
@@ -66,11 +60,11 @@ def build_index(
         OutOfSpace: the disk is full.
     """
     check_fit(dictionary, store, vocabulary)
-    origin = _origin(dictionary, store, len(vocabulary), options or IndexOptions())
+    origin = origin_of(dictionary, store, len(vocabulary), options or IndexOptions())
     material = Material(
         dictionary, store.rows, passages(store.rows), list(vocabulary), logit_weights, address, origin
     )
-    return _Pass(material, store, Path(out)).finish(origin.empty(), progress=progress)
+    return Pass(material, store, Path(out)).finish(origin.empty(), progress=progress)
 
 
 def add_to_index(
@@ -111,7 +105,7 @@ def add_to_index(
         )
     options = IndexOptions(**manifest.options)
     before = replace(
-        _origin(dictionary, store, len(vocabulary), options),
+        origin_of(dictionary, store, len(vocabulary), options),
         activations=tuple(manifest.content["activations"]),
     )
     if store.hash in before.activations:
@@ -128,7 +122,7 @@ def add_to_index(
         manifest.content["address"],
         replace(before, activations=(*before.activations, store.hash)),
     )
-    return _Pass(material, store, folder, offset=len(rows.tokens)).finish(begun, progress=progress)
+    return Pass(material, store, folder, offset=len(rows.tokens)).finish(begun, progress=progress)
 
 
 def share_of_rows(n_rows: int, rank: int, ranks: int) -> range:
@@ -165,14 +159,14 @@ def build_part(
     """
     check_fit(dictionary, store, vocabulary)
     out = Path(out)
-    origin = _origin(dictionary, store, len(vocabulary), options or IndexOptions())
+    origin = origin_of(dictionary, store, len(vocabulary), options or IndexOptions())
     if is_complete(out):
         content = read_manifest(out, KIND).content
         check_origin(out, content, origin)
         if content["rows"] == [rows.start, rows.stop]:
             return out
     material = Material(dictionary, store.rows, passages(store.rows), list(vocabulary), None, "", origin)
-    begun = _Pass(material, store, out)
+    begun = Pass(material, store, out)
     collected = begun.gather(origin.empty(rows.start), stop=rows.stop, progress=progress)
     save_part(collected, origin, out)
     begun.tidy(shards=False)
@@ -207,7 +201,7 @@ def merge_parts(
         UnknownSite, MismatchedArtefact, OutOfSpace: as :func:`build_index`.
     """
     check_fit(dictionary, store, vocabulary)
-    origin = _origin(dictionary, store, len(vocabulary), options or IndexOptions())
+    origin = origin_of(dictionary, store, len(vocabulary), options or IndexOptions())
     folders = {read_manifest(part, KIND).content["rows"][0]: Path(part) for part in parts}
     collected = origin.empty()
     for _, folder in sorted(folders.items()):
@@ -227,114 +221,8 @@ def merge_parts(
     material = Material(
         dictionary, store.rows, passages(store.rows), list(vocabulary), logit_weights, address, origin
     )
-    made = _Pass(material, store, Path(out))
+    made = Pass(material, store, Path(out))
     if origin.options.shards:
         for folder in folders.values():
             join_shards(shards_of(folder), made.shards)
     return made.finish(collected)
-
-
-def joined(rows: TokenRows, later: TokenRows) -> TokenRows:
-    """Rows of tokens and then others, whose documents are numbered on; concepts are left out.
-
-    Raises:
-        WrongUse: the rows are not equally long, or their special tokens differ.
-    """
-    if rows.context != later.context or set(rows.special) != set(later.special):
-        raise WrongUse(
-            f"rows of {later.context} tokens cannot be added to rows of {rows.context}, nor rows with other special "
-            "tokens",
-            f"harvest with a context of {rows.context}, from the same model",
-        )
-    documents = later.document_ids.copy()
-    documents[documents >= 0] += rows.document_ids.max() + 1
-    return TokenRows(
-        np.concatenate([rows.tokens, later.tokens]),
-        np.concatenate([rows.document_ids, documents]),
-        rows.special,
-        (),
-        {},
-    )
-
-
-def shards_of(out: Path) -> Path:
-    """Where the shards of a pass lie until the index is complete."""
-    return out.with_name(f".{out.name}.shards")
-
-
-def _origin(
-    dictionary: SparseAutoencoder, store: ActivationStore, vocabulary_size: int, options: IndexOptions
-) -> Origin:
-    """What a pass over a store is made from."""
-    return Origin(
-        options=options,
-        dictionary=dictionary.hash,
-        model=store.model_hash,
-        n_features=dictionary.n_features,
-        vocabulary_size=vocabulary_size,
-        context=store.rows.context,
-        activations=(store.hash,),
-    )
-
-
-@dataclass
-class _Pass:
-    """A pass over a store, kept beside the index that it is for."""
-
-    material: Material
-    store: ActivationStore
-    out: Path
-    offset: int = 0
-
-    @property
-    def shards(self) -> Path:
-        return shards_of(self.out)
-
-    @property
-    def unfinished(self) -> Unfinished:
-        return Unfinished(self.out.with_name(f".{self.out.name}.pass"), self.material.origin)
-
-    def gather(self, begun: Collected, *, stop: int | None = None, progress: Progress | None) -> Collected:
-        """Go on from what is kept, or from ``begun``, to the store's last row or to ``stop``."""
-        kept, material = self.unfinished, self.material
-        end = self.offset + len(self.store.rows.tokens) if stop is None else stop
-        collected = kept.resume(begun, end)
-        writer = self._writer(collected.rows.stop)
-        collect(
-            material.dictionary,
-            self.store,
-            material.corpus,
-            material.passage,
-            material.options,
-            collected,
-            stop=end,
-            offset=self.offset,
-            progress=progress,
-            keep=kept.keep,
-            see=(lambda firings: None) if writer is None else writer.write,
-        )
-        return collected
-
-    def finish(self, begun: Collected, *, progress: Progress | None = None) -> FeatureIndex:
-        """Gather what is missing, and make the index."""
-        collected = self.gather(begun, progress=progress)
-        shards = self.shards if self.material.options.shards else None
-        made = assemble(self.material, collected, self.out, shards)
-        self.tidy()
-        return made
-
-    def tidy(self, *, shards: bool = True) -> None:
-        """Remove what is beside the index."""
-        self.unfinished.delete()
-        if shards:
-            shutil.rmtree(self.shards, ignore_errors=True)
-
-    def _writer(self, row: int) -> ShardWriter | None:
-        """What writes the shards from ``row`` on; those before are there."""
-        if not self.material.options.shards:
-            return None
-        if self.offset and not self.shards.is_dir():
-            join_shards(self.out / "shards", self.shards)
-        writer = ShardWriter(self.shards, self.material.origin.n_features, self.material.origin.context)
-        writer.cut(row)
-        return writer

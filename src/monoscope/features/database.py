@@ -51,7 +51,7 @@ CREATE TABLE feature (
     histogram BLOB, examples BLOB, tokens BLOB, promoted BLOB, suppressed BLOB, neighbours BLOB, coactive BLOB
 );
 CREATE VIRTUAL TABLE described USING fts5(
-    text, content='', tokenize='porter unicode61 remove_diacritics 2'
+    own, near, promoted, content='', columnsize=0, tokenize='porter unicode61 remove_diacritics 2'
 );
 CREATE TABLE token (
     id INTEGER PRIMARY KEY, text TEXT NOT NULL, word TEXT NOT NULL, promoters BLOB, firers BLOB
@@ -162,8 +162,8 @@ def write_database(path: Path, tables: Mapping[str, Iterable[tuple]]) -> None:
 
     Args:
         path: a file that is not there.
-        tables: table name -> its rows, columns in the order of ``SCHEMA``; a row of ``feature`` ends with one text
-            more, the one that ``described`` finds it by.
+        tables: table name -> its rows, columns in the order of ``SCHEMA``; a row of ``feature`` ends with the three
+            texts more that ``described`` finds it by.
     """
     database = sqlite3.connect(path)
     try:
@@ -179,8 +179,10 @@ def write_database(path: Path, tables: Mapping[str, Iterable[tuple]]) -> None:
             while block := list(islice(remaining, BLOCK)):
                 database.executemany(insert, (row[:columns] for row in block))
                 if name == "feature":
-                    texts = ((row[0], row[-1]) for row in block)
-                    database.executemany("INSERT INTO described (rowid, text) VALUES (?, ?)", texts)
+                    texts = ((row[0], *row[columns:]) for row in block)
+                    database.executemany(
+                        "INSERT INTO described (rowid, own, near, promoted) VALUES (?, ?, ?, ?)", texts
+                    )
         database.execute("INSERT INTO stem (rowid, text) SELECT id, text FROM word")
         for full_text in ("described", "stem"):
             database.execute(f"INSERT INTO {full_text} ({full_text}) VALUES ('optimize')")

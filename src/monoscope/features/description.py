@@ -36,12 +36,12 @@ def describe(
 
 def names(
     tokens: Sequence[TokenShare], near: Sequence[str], promoted: Sequence[LogitWeight], *, named: int = 3
-) -> str:
-    """What :func:`describe` names, without the words between: what a description is found by."""
+) -> tuple[str, str, str]:
+    """What :func:`describe` names, without the words between: tokens, words near, tokens promoted."""
     if not tokens:
-        return ""
+        return "", "", ""
     own, around, raised, _ = _named(tokens, near, promoted, named)
-    return " ".join([*own, *around, *raised])
+    return " ".join(own), " ".join(around), " ".join(raised)
 
 
 def _named(

@@ -208,10 +208,10 @@ class FeatureIndex:
     def by_description(
         self, text: str, limit: int = 10, *, where: Filter | str | None = None
     ) -> list[SearchResult]:
-        """The features whose descriptions name all words of a text, in any form of the words, best first.
+        """The features whose descriptions name all words of a text, in any form of the words.
 
-        Formula: ``b / (1 + b)`` with b the BM25 of the description (Robertson and Zaragoza 2009). Where very many
-        descriptions do, ``MOST_RANKED`` of them are ranked.
+        The score is 1 where the feature fires on all the words, 2/3 where some are words nearby, 1/3 where some are
+        promoted; of equals the lower number comes first. Where very many do, ``MOST_RANKED`` of each are ranked.
 
         Raises:
             UnknownName, WrongUse: the filter is none.

@@ -16,6 +16,9 @@ MOST_FORMS = 16
 """Forms of a query word (by stem) that are looked up."""
 MOST_RANKED = 10_000
 """Features that are ranked when a search of descriptions finds more."""
+NAMED = ((1.0, "own"), (2 / 3, "own near"), (1 / 3, "own near promoted"))
+"""Score of a description -> the columns of ``described`` that hold the words: what the feature fires on, what is
+nearby, what it promotes."""
 
 
 def check_text(text: str) -> None:
@@ -139,14 +142,14 @@ class Lookup:
         return found
 
     def description_scores(self, text: str) -> Float[np.ndarray, " n_features"]:
-        """``b / (1 + b)`` with b the BM25 of each description that names all words of a text; 0 for the others."""
-        words = ['"' + word.replace('"', '""') + '"' for word in words_of(text)]
+        """How each feature's description names all words of a text, by what it does with them: see ``NAMED``."""
+        words = " ".join('"' + word.replace('"', '""') + '"' for word in words_of(text))
         score = np.zeros(self.n_features)
-        if words:
+        for value, columns in NAMED if words else ():
             rows = self.database.execute(
-                "SELECT rowid, -bm25(described) FROM described WHERE described MATCH ? LIMIT ?",
-                (" ".join(words), MOST_RANKED),
+                "SELECT rowid FROM described WHERE described MATCH ? ORDER BY rowid LIMIT ?",
+                (f"{{{columns}}} : ({words})", MOST_RANKED),
             )
-            for feature, relevance in rows:
-                score[feature] = relevance / (1 + relevance)
+            found = [feature for (feature,) in rows]
+            score[found] = np.maximum(score[found], value)
         return score

@@ -71,7 +71,7 @@ def feature_rows(
             ],
         )
         blobs = (column.blob(feature) for column in columns)
-        yield feature, describe(*named), *known, *blobs, names(*named)
+        yield feature, describe(*named), *known, *blobs, *names(*named)
 
 
 def token_rows(vocabulary: list[str], promoters: Lists, firers: Lists) -> Iterator[tuple]:
