@@ -4,13 +4,19 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from monoscope.errors import UnknownName, nearest
+from monoscope.explore.figures.attribution import attribution
 from monoscope.explore.figures.canvas import as_svg
 from monoscope.explore.figures.density import density
+from monoscope.explore.figures.neurons import neurons
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FIGURES: dict[str, Callable[[Mapping[str, Any]], "Figure"]] = {"density": density}
+FIGURES: dict[str, Callable[[Mapping[str, Any]], "Figure"]] = {
+    "attribution": attribution,
+    "density": density,
+    "neurons": neurons,
+}
 """Name of an analysis -> what draws its result."""
 
 
