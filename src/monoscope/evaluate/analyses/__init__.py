@@ -4,6 +4,7 @@ from monoscope.evaluate.analyses.attribution import Attribution
 from monoscope.evaluate.analyses.base import ANALYSES, Analysis, Check, Material
 from monoscope.evaluate.analyses.density import Density
 from monoscope.evaluate.analyses.neurons import Neurons
+from monoscope.evaluate.analyses.proxies import Proxies
 
 __all__ = [
     "ANALYSES",
@@ -13,4 +14,5 @@ __all__ = [
     "Density",
     "Material",
     "Neurons",
+    "Proxies",
 ]

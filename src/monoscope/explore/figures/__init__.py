@@ -8,6 +8,7 @@ from monoscope.explore.figures.attribution import attribution
 from monoscope.explore.figures.canvas import as_svg
 from monoscope.explore.figures.density import density
 from monoscope.explore.figures.neurons import neurons
+from monoscope.explore.figures.proxies import proxies
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ FIGURES: dict[str, Callable[[Mapping[str, Any]], "Figure"]] = {
     "attribution": attribution,
     "density": density,
     "neurons": neurons,
+    "proxies": proxies,
 }
 """Name of an analysis -> what draws its result."""
 

@@ -10,6 +10,9 @@ from monoscope.explore.figures.canvas import COOL, FIRE, INK, SOFT, canvas, labe
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LINEAR = 0.1
+"""Effects below this are drawn to scale, larger ones by their logarithm: most effects are small."""
+
 
 def attribution(result: Mapping[str, Any]) -> "Figure":
     """Attribution and activation against what switching a feature off does, and both prompt by prompt."""
@@ -23,6 +26,9 @@ def attribution(result: Mapping[str, Any]) -> "Figure":
     label(left, title=said("Attribution", result["r_attribution"]), x="attribution", y="effect of ablation")
     middle.scatter(found["activation"], found["ablation"], color=COOL, **look)
     label(middle, title=said("Activation", result["r_activation"]), x="activation", y="effect of ablation")
+    for axes in (left, middle):
+        axes.set_yscale("symlog", linthresh=LINEAR)
+    left.set_xscale("symlog", linthresh=LINEAR)
     for place, (name, colour) in enumerate((("r_attribution", FIRE), ("r_activation", COOL))):
         values = np.sort([prompt[name] for prompt in result["prompts"]])
         spread = place + np.linspace(-0.28, 0.28, len(values)) if len(values) else []
