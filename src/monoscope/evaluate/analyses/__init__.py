@@ -5,6 +5,7 @@ from monoscope.evaluate.analyses.base import ANALYSES, Analysis, Check, Material
 from monoscope.evaluate.analyses.density import Density
 from monoscope.evaluate.analyses.neurons import Neurons
 from monoscope.evaluate.analyses.proxies import Proxies
+from monoscope.evaluate.analyses.shuffled import Shuffled
 
 __all__ = [
     "ANALYSES",
@@ -15,4 +16,5 @@ __all__ = [
     "Material",
     "Neurons",
     "Proxies",
+    "Shuffled",
 ]

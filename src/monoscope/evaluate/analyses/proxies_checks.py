@@ -13,10 +13,15 @@ Record = Mapping[str, Any]
 
 def stands_for(context: Record) -> bool | None:
     """A2.2: r, precision in the top half, and how far behind the best neuron is."""
-    precision = context["precision_top_half"]
-    return precision is not None and bool(
-        context["r"] >= 0.6 and precision >= 0.9 and context["r"] - context["neuron_r"] >= 0.2
-    )
+    return all(part(context) for part in PARTS.values())
+
+
+PARTS: Mapping[str, Callable[[Record], bool]] = {
+    "r": lambda context: context["r"] >= 0.6,
+    "precision": lambda context: (context["precision_top_half"] or 0) >= 0.9,
+    "the gap": lambda context: context["r"] - context["neuron_r"] >= 0.2,
+}
+"""What A2.2 asks, one by one."""
 
 
 def is_needed(context: Record) -> bool | None:
@@ -80,6 +85,9 @@ def counted(
     figure = float(having) if three_of_four else having / len(told)
     missing = ", ".join(context for context, answer in told.items() if not answer)
     why = f"of {len(told)}" + (f"; not {missing}" if missing and len(told) - having <= 12 else "")
+    if question is stands_for:
+        parts = [f"{part} holds in {sum(map(asks, records))}" for part, asks in PARTS.items()]
+        why += "; " + ", ".join(parts)
     holds = bool(having >= 3) if three_of_four else bool(figure >= 0.75)
     return Check(name=name, what=what, figure=figure, target=target, holds=holds, why=why)
 

@@ -9,6 +9,7 @@ from monoscope.explore.figures.canvas import as_svg
 from monoscope.explore.figures.density import density
 from monoscope.explore.figures.neurons import neurons
 from monoscope.explore.figures.proxies import proxies
+from monoscope.explore.figures.shuffled import shuffled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,6 +19,7 @@ FIGURES: dict[str, Callable[[Mapping[str, Any]], "Figure"]] = {
     "density": density,
     "neurons": neurons,
     "proxies": proxies,
+    "shuffled": shuffled,
 }
 """Name of an analysis -> what draws its result."""
 

@@ -25,6 +25,7 @@ def proxies(result: Mapping[str, Any]) -> "Figure":
     shown = (likely or contexts)[:SHOWN]
     for axes, each in zip(upper, shown, strict=False):
         weighted(axes, each)
+    upper[0].legend(loc="upper right", fontsize=7, frameon=False)
     for axes in upper[len(shown) :]:
         axes.set_axis_off()
     groups = (
@@ -36,19 +37,20 @@ def proxies(result: Mapping[str, Any]) -> "Figure":
     lower[0].legend(loc="lower right", fontsize=8, frameon=False)
     against(lower[1], groups, "ce_rise_elsewhere", "ce_rise_inside", least=LEAST_RISE, times=5)
     label(lower[1], title="Switched off: rise of the loss", x="elsewhere, nats", y="in the context, nats")
+    controls = ((contexts, SOFT, ""),)
+    against(lower[2], controls, "p_clean", "p_controls", least=1e-7)
     against(lower[2], groups, "p_clean", "p_pinned", least=1e-7, times=10)
-    label(lower[2], title="Pinned: P(context tokens)", x="as it is", y="feature at its maximum")
-    for some, colour, _ in groups:
-        values = np.sort([each["logit_auc"] for each in some if each["logit_auc"] is not None])
-        if len(values):
-            lower[3].step([0, *values, 1], np.arange(len(values) + 2) / (len(values) + 1), color=colour)
-    others = np.sort(
-        [each["logit_auc_controls"] for each in contexts if each["logit_auc_controls"] is not None]
-    )
-    if len(others):
-        share = np.arange(len(others) + 2) / (len(others) + 1)
-        lower[3].step([0, *others, 1], share, color=SOFT, label="other features")
+    label(lower[2], title="Pinned: P(context tokens); grey: others", x="as it is", y="feature at its maximum")
+    curves = [([each["logit_auc"] for each in some], colour, "") for some, colour, _ in groups]
+    curves.append(([each["logit_auc_controls"] for each in contexts], SOFT, "other features"))
+    for values, colour, name in curves:
+        known = np.sort([value for value in values if value is not None])
+        if len(known):
+            lower[3].plot(known, np.arange(1, len(known) + 1) / len(known), color=colour, label=name or None)
+    if contexts:
         lower[3].legend(loc="upper left", fontsize=8, frameon=False)
+    lower[3].set_xlim(0, 1)
+    lower[3].set_ylim(0, 1.02)
     lower[3].axvline(0.9, color=SOFT, linewidth=1, linestyle="--")
     label(lower[3], title="Logit weights", x="AUC, context tokens and others", y="share at or below")
     return figure
@@ -64,9 +66,9 @@ def weighted(axes: "Axes", context: Mapping[str, Any]) -> None:
     within, without = inside * middles / total, (every - inside) * middles / total
     axes.bar(middles, within, width, color=GOOD, label="in the context")
     axes.bar(middles, without, width, bottom=within, color=LINE, label="elsewhere")
-    axes.legend(loc="upper right", fontsize=7, frameon=False)
-    title = f"{context['context']} (#{context['feature']}): r = {context['r']:.2f}, neuron {context['neuron_r']:.2f}"
-    label(axes, title=title, x="activation", y="share of all activation")
+    axes.set_ylim(0, 1.25 * max(float((every * middles).max()) / total, 1e-12))
+    title = f"{context['context']}: r {context['r']:.2f}, neuron {context['neuron_r']:.2f}"
+    label(axes, title=title, x=f"activation of feature {context['feature']}", y="share of all activation")
 
 
 def against(
@@ -84,7 +86,7 @@ def against(
     for some, colour, name in groups:
         pairs = [(each[x], each[y]) for each in some if each[x] is not None and each[y] is not None]
         columns = np.array(pairs, float).reshape(-1, 2)
-        if times:
+        if least:
             columns = columns.clip(least)
         axes.scatter(columns[:, 0], columns[:, 1], s=16, color=colour, linewidths=0, alpha=0.7, label=name)
     if times:
