@@ -139,7 +139,7 @@ class Neurons:
                     active[number][half] += (codes[here] > 0).sum(0).numpy()
             done += len(positions)
             progress(done, total)
-        return [summed(*pair, counts) for pair, counts in zip(halves, active, strict=True)]
+        return [summed(even, odd, counts) for (even, odd), counts in zip(halves, active, strict=True)]
 
     def check(self, own: Float[np.ndarray, "feature 2"]) -> Check:
         """A1.5: neurons come clearly less near than the feature itself, which is measured well."""

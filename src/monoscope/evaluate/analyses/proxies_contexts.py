@@ -52,21 +52,18 @@ def likely_contexts(material: Material) -> list[Context]:
     """Those of Bricken et al. 2023, told by how text is written."""
     seen, kept = material.calibration.rows, material.heldout.rows
     vocabulary = Vocabulary.of(material.lm.vocabulary_strings(), seen)
-    return [
-        Context(
-            name,
-            "likelihood ratio",
-            *(likelihood_ratio(context, vocabulary, seen, rows).reshape(-1) > 0 for rows in (seen, kept)),
-        )
+    inside = {
+        name: [likelihood_ratio(context, vocabulary, seen, rows).reshape(-1) > 0 for rows in (seen, kept)]
         for name, context in CONTEXTS.items()
-    ]
+    }
+    return [Context(name, "likelihood ratio", before, after) for name, (before, after) in inside.items()]
 
 
 def planted_contexts(material: Material) -> list[Context]:
     """What the corpus is tagged with: each concept's mentions and passages."""
     seen, kept = material.calibration.rows, material.heldout.rows
     return [
-        Context(concept, kind, *(rows.tagged(concept, kind).reshape(-1) for rows in (seen, kept)))
+        Context(concept, kind, seen.tagged(concept, kind).reshape(-1), kept.tagged(concept, kind).reshape(-1))
         for concept in sorted(set(seen.concepts) & set(kept.concepts))
         for kind in KINDS
     ]

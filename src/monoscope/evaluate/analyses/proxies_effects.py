@@ -1,6 +1,6 @@
 """What a context's feature does: switched off, held at its largest, and straight to the logits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +56,7 @@ class Trials:
     """Called after each run."""
 
     @torch.no_grad()
-    def run(self, rows: Int[np.ndarray, " row"], edits: dict[int, Edit], columns: slice) -> Predictions:
+    def run(self, rows: Int[np.ndarray, " row"], edits: Mapping[int, Edit], columns: slice) -> Predictions:
         """Predictions under edits; probabilities of the contexts in ``columns``."""
         positions, losses, masses = [], [], []
         first = 0

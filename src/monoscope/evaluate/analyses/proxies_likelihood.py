@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from monoscope.activations.rows import TokenRows
 
@@ -126,7 +126,7 @@ def as_bytes(text: str) -> bytes:
 
 
 def runs_of(
-    tokens: Int[np.ndarray, "row token"], chosen: Bool[np.ndarray, "row token"]
+    tokens: Shaped[np.ndarray, "row token"], chosen: Bool[np.ndarray, "row token"]
 ) -> Iterator[Int[np.ndarray, " run"]]:
     """Stretches of chosen tokens, row by row."""
     for row, here in zip(np.asarray(tokens, np.int64), chosen, strict=True):

@@ -9,7 +9,7 @@ from monoscope.evaluate.intervals import IntervalOptions, interval
 
 
 def resampled(
-    statistic: Callable[..., float], groups: Sequence[Sequence[Any]], options: IntervalOptions
+    statistic: Callable[..., float], groups: Sequence[Any], options: IntervalOptions
 ) -> list[float | None]:
     """[low, high] of ``statistic(*groups)`` where the units of each group are drawn again, by themselves.
 

@@ -82,18 +82,30 @@ def company(
     return Company(here, following, n_active, frequency, float(1 - moments[0].sum() / spread.sum()))
 
 
+@dataclass(frozen=True)
+class Scores:
+    """How some features were judged."""
+
+    own: Float[np.ndarray, " feature"]
+    """Share of right answers."""
+    others: Float[np.ndarray, " feature"]
+    """The same when another feature's activity judges its tokens."""
+    unseen: Float[np.ndarray, " feature"]
+    """Share of its fifty tokens that never follow its activity in this text: the judge knows nothing of them."""
+
+
 @torch.no_grad()
 def scores(
     lm: LanguageModel,
     directions: Float[Tensor, "feature d_model"],
     lift: Float[Tensor, "feature vocabulary"],
     seed: int,
-) -> tuple[Float[np.ndarray, " feature"], Float[np.ndarray, " feature"]]:
-    """The score of each feature, and that of its tokens when another feature is asked about them.
+) -> Scores:
+    """How well the text tells the tokens that each feature writes.
 
-    A hundred tokens: those of ranks 10 to 60 by logit weight, and fifty drawn from the others. The judge says of fifty
-    that they could follow, those that do follow the feature's activity most by lift, ties drawn; the score is the
-    share of right answers, .5 by chance. Bricken et al. 2023 ("Automated interpretability - logits") ask a language
+    A hundred tokens: those of ranks 10 to 60 by logit weight, and fifty drawn from the lower ones. The judge says of
+    fifty that they could follow, those that do follow the feature's activity most by lift, ties drawn; the score is
+    the share of right answers, .5 by chance. Bricken et al. 2023 ("Automated interpretability - logits") ask a language
     model with an explanation of the feature; here the text itself is asked.
     """
     generator = np.random.default_rng(seed)
@@ -103,14 +115,16 @@ def scores(
     ordinary = np.setdiff1d(np.arange(weights.shape[1]), list(lm.special_ids))
     order = ordinary[(-weights.numpy()[:, ordinary]).argsort(axis=1, kind="stable")]
     first, last = RANKS
-    own, others = [], []
+    own, others, unseen = [], [], []
     for number, ranked in enumerate(order):
-        drawn = generator.permutation(np.concatenate([ranked[:first], ranked[last:]]))[: last - first]
+        drawn = generator.permutation(ranked[last:])[: last - first]
         asked = np.concatenate([ranked[first:last], drawn])
         other = (number + 1 + int(generator.integers(max(1, len(order) - 1)))) % len(order)
         for judged, by in ((own, number), (others, other)):
             judged.append(right(lift[by, torch.from_numpy(asked)].numpy(), generator))
-    return np.array(own), np.array(others)
+        known = lift[number, torch.from_numpy(ranked[first:last].copy())] > lift[number].min() * (1 + 1e-6)
+        unseen.append(1 - float(known.float().mean()))
+    return Scores(np.array(own), np.array(others), np.array(unseen))
 
 
 def right(lift: Float[np.ndarray, " asked"], generator: np.random.Generator) -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monoscope.explore.figures.canvas import COOL, FIRE, GOOD, SOFT, canvas, label
+from monoscope.explore.figures.cumulative import cumulative, legend
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,16 +20,15 @@ def neurons(result: Mapping[str, Any]) -> "Figure":
     figure, (left, right) = canvas(2)
     largest, itself = np.array(result["max_r"]), np.array(result["split_half"])
     for values, name, colour in (
-        (largest, "features: max |r| with a neuron", FIRE),
-        (np.array(result["max_r_random"]), "random directions: the same", COOL),
-        (itself, "features: split-half r", GOOD),
+        (result["max_r"], "features: max |r| with a neuron", FIRE),
+        (result["max_r_random"], "random directions: the same", COOL),
+        (result["split_half"], "features: split-half r", GOOD),
     ):
-        if len(values):
-            left.plot(np.sort(values), np.arange(1, len(values) + 1) / len(values), color=colour, label=name)
+        cumulative(left, values, colour, name)
     left.axvline(result["near"], color=SOFT, linewidth=1, linestyle="--")
     left.set_xlim(0, 1)
     left.set_ylim(0, 1)
-    left.legend(loc="center", bbox_to_anchor=(0.66, 0.4), fontsize=8, frameon=False)
+    legend(left, loc="center", bbox_to_anchor=(0.66, 0.4), fontsize=8)
     share = result["share_near"]
     said = "no feature was judged" if share is None else f"{share:.0%} have max |r| <= {result['near']}"
     label(left, title=f"{result['n_features']:,} features: {said}", x="r", y="share at or below")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monoscope.explore.figures.canvas import COOL, FIRE, GOOD, LINE, SOFT, canvas, label
+from monoscope.explore.figures.cumulative import cumulative, legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,30 +26,26 @@ def proxies(result: Mapping[str, Any]) -> "Figure":
     shown = (likely or contexts)[:SHOWN]
     for axes, each in zip(upper, shown, strict=False):
         weighted(axes, each)
-    upper[0].legend(loc="upper right", fontsize=7, frameon=False)
+    legend(upper[0], loc="upper right", fontsize=7)
     for axes in upper[len(shown) :]:
         axes.set_axis_off()
     groups = (
-        (likely, FIRE, "by likelihood ratio"),
         ([each for each in contexts if each["planted"]], COOL, "planted"),
+        (likely, FIRE, "by likelihood ratio"),
     )
     against(lower[0], groups, "neuron_r", "r", bounds=(0, 1), offset=0.2)
     label(lower[0], title="Correlation with the context", x="best neuron's r", y="feature's r")
-    lower[0].legend(loc="lower right", fontsize=8, frameon=False)
+    legend(lower[0], loc="lower right", fontsize=8)
     against(lower[1], groups, "ce_rise_elsewhere", "ce_rise_inside", least=LEAST_RISE, times=5)
     label(lower[1], title="Switched off: rise of the loss", x="elsewhere, nats", y="in the context, nats")
     controls = ((contexts, SOFT, ""),)
     against(lower[2], controls, "p_clean", "p_controls", least=1e-7)
     against(lower[2], groups, "p_clean", "p_pinned", least=1e-7, times=10)
-    label(lower[2], title="Pinned: P(context tokens); grey: others", x="as it is", y="feature at its maximum")
-    curves = [([each["logit_auc"] for each in some], colour, "") for some, colour, _ in groups]
-    curves.append(([each["logit_auc_controls"] for each in contexts], SOFT, "other features"))
-    for values, colour, name in curves:
-        known = np.sort([value for value in values if value is not None])
-        if len(known):
-            lower[3].plot(known, np.arange(1, len(known) + 1) / len(known), color=colour, label=name or None)
-    if contexts:
-        lower[3].legend(loc="upper left", fontsize=8, frameon=False)
+    label(lower[2], title="Pinned: P(its tokens); grey: others", x="as it is", y="feature at its maximum")
+    for some, colour, _ in groups:
+        cumulative(lower[3], [each["logit_auc"] for each in some], colour)
+    cumulative(lower[3], [each["logit_auc_controls"] for each in contexts], SOFT, "other features")
+    legend(lower[3], loc="upper left", fontsize=8)
     lower[3].set_xlim(0, 1)
     lower[3].set_ylim(0, 1.02)
     lower[3].axvline(0.9, color=SOFT, linewidth=1, linestyle="--")
@@ -89,14 +86,13 @@ def against(
         if least:
             columns = columns.clip(least)
         axes.scatter(columns[:, 0], columns[:, 1], s=16, color=colour, linewidths=0, alpha=0.7, label=name)
-    if times:
+    if times and any(len(points.get_offsets()) for points in axes.collections):
+        low, high = axes.dataLim.intervalx
         axes.set_xscale("log")
         axes.set_yscale("log")
-        low, high = axes.get_xlim()
-        ends = np.array([low, high])
+        ends = np.array([low / 2, high * 2])
         axes.plot(ends, times * ends, color=SOFT, linewidth=1, linestyle="--")
         axes.plot(ends, ends, color=LINE, linewidth=1)
-        axes.set_xlim(low, high)
     elif bounds is not None:
         ends = np.array(bounds)
         axes.plot(ends, ends + offset, color=SOFT, linewidth=1, linestyle="--")

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monoscope.explore.figures.canvas import COOL, FIRE, GOLD, SOFT, canvas, label
+from monoscope.explore.figures.cumulative import cumulative, legend
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NAMES = {"own": "the run's dictionary", "real": "a small one", "shuffled": "a small one, shuffled weights"}
+NAMES = {"own": "the run's dictionary", "real": "small", "shuffled": "small, shuffled weights"}
 """What each dictionary is called."""
 COLOURS = {"own": GOLD, "real": FIRE, "shuffled": COOL}
 """And its colour."""
@@ -21,14 +22,11 @@ def shuffled(result: Mapping[str, Any]) -> "Figure":
     figure, (left, right) = canvas(2)
     found = result["variants"]
     for name, each in found.items():
-        values = np.sort(each["scores"])
-        if len(values):
-            share = np.arange(1, len(values) + 1) / len(values)
-            left.plot(values, share, color=COLOURS[name], label=NAMES[name])
+        cumulative(left, each["scores"], COLOURS[name], NAMES[name])
     left.axvspan(0.45, 0.55, color=SOFT, alpha=0.15, linewidth=0)
     left.set_xlim(0, 1)
     left.set_ylim(0, 1)
-    left.legend(loc="upper left", fontsize=8, frameon=False)
+    legend(left, loc="upper left", fontsize=8)
     label(left, title="Do the tokens it raises follow its text?", x="right answers", y="share of features")
     places = np.arange(len(found))
     for shift, values, alpha, said in (
