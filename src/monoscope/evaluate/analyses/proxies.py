@@ -47,7 +47,8 @@ FORMULAS = {
     "rise of loss": "mean of -log p(next token) with x' = x - f_i d_i at every token, minus the same as it is",
     "P(context tokens)": "probability, at tokens outside the context, of the tokens of which half the occurrences are "
     "in it; pinned: x' = x + (max f_i - f_i) d_i at every token",
-    "logit AUC": "chance that such a token has a larger logit weight d_i . W_U than another token",
+    "logit AUC": "chance that such a token has a larger logit weight d_i . W_U, straight past all later "
+    "blocks, than another token",
 }
 
 

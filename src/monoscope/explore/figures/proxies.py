@@ -80,13 +80,15 @@ def against(
     times: float = 0.0,
 ) -> None:
     """One number of each context against another, with the line that the check draws."""
+    drawn = 0
     for some, colour, name in groups:
         pairs = [(each[x], each[y]) for each in some if each[x] is not None and each[y] is not None]
         columns = np.array(pairs, float).reshape(-1, 2)
         if least:
             columns = columns.clip(least)
         axes.scatter(columns[:, 0], columns[:, 1], s=16, color=colour, linewidths=0, alpha=0.7, label=name)
-    if times and any(len(points.get_offsets()) for points in axes.collections):
+        drawn += len(columns)
+    if times and drawn:
         low, high = axes.dataLim.intervalx
         axes.set_xscale("log")
         axes.set_yscale("log")
