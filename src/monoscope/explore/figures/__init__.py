@@ -4,13 +4,23 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from monoscope.errors import UnknownName, nearest
+from monoscope.explore.figures.attribution import attribution
 from monoscope.explore.figures.canvas import as_svg
 from monoscope.explore.figures.density import density
+from monoscope.explore.figures.neurons import neurons
+from monoscope.explore.figures.proxies import proxies
+from monoscope.explore.figures.shuffled import shuffled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FIGURES: dict[str, Callable[[Mapping[str, Any]], "Figure"]] = {"density": density}
+FIGURES: dict[str, Callable[[Mapping[str, Any]], "Figure"]] = {
+    "attribution": attribution,
+    "density": density,
+    "neurons": neurons,
+    "proxies": proxies,
+    "shuffled": shuffled,
+}
 """Name of an analysis -> what draws its result."""
 
 
