@@ -54,6 +54,9 @@ COMMANDS: dict[str, Command] = {
     "features search": Command("features", "search", "SearchOptions", "find features by a word or a topic"),
     "features show": Command("features", "show", "ShowOptions", "one feature's card"),
     "features on": Command("features", "on", "OnOptions", "which features fire on a text"),
+    "export": Command(
+        "export", "export", "ExportOptions", "pages for any static host, and other tools' layouts"
+    ),
     "steer": Command(
         "steer", "steer_run", "SteerOptions", "write with features changed, default and steered"
     ),
