@@ -143,8 +143,9 @@ class Postings:
             first = np.searchsorted(sorted_where, sorted_where)
             target[free[sorted_where] + np.arange(len(order)) - first] = block[order]
             free += np.bincount(sorted_where, minlength=len(free))
+        plain = target.view(np.ndarray)
         for number, word in enumerate(kept):
-            yield words[word], target[starts[number] : starts[number + 1]]
+            yield words[word], plain[starts[number] : starts[number + 1]]
 
 
 def chunks(entries: Iterator[tuple[str, np.ndarray]]) -> Iterator[list[list[Any]]]:

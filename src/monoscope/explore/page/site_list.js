@@ -54,7 +54,7 @@ function siteRow({ feature, description, density, largest }, order) {
 }
 
 /** The list on the page; `current()` gives the number of the open feature. */
-function startSiteList(list, current, complain) {
+function startSiteList(list, current) {
   const state = { source: null, order: "", rows: [], drawing: null };
 
   function mark() {
@@ -73,7 +73,9 @@ function startSiteList(list, current, complain) {
   /** Draw on unless all is drawn or being drawn. */
   function draw() {
     if (!state.source || state.rows.length >= state.source.length) return Promise.resolve();
-    state.drawing ??= drawNext(state.source).catch(complain).finally(() => { state.drawing = null; });
+    state.drawing ??= drawNext(state.source)
+      .catch((error) => list.append(make("li", { class: "wait problem" }, error.message)))
+      .finally(() => { state.drawing = null; });
     return state.drawing;
   }
 

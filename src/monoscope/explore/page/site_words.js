@@ -3,6 +3,7 @@
 const LONGER_WORDS_FROM = 2;
 const LONGER_CHUNKS = 12;
 const NUMBER_SCORE = 100;
+const RUNS_KEPT = 24;
 
 /** What a text is found by; `postings.py` does the same. */
 function wordsOf(text, longest) {
@@ -28,6 +29,7 @@ function firstPlace(list, holds) {
  */
 function openWords(records, { records: count, longest, left_out: leftOut }, nFeatures) {
   const ignorable = new Set(leftOut);
+  const runs = new Map();
   let directory = null;
 
   /** Chunks that may hold words from `low` to `high`. */
@@ -46,7 +48,8 @@ function openWords(records, { records: count, longest, left_out: leftOut }, nFea
     const end = Math.min(wanted, exactEnd + LONGER_CHUNKS);
     if (end < wanted) cut.push(word);
     const scores = new Map();
-    for (const [found, steps, digits] of (await records.run(first, end)).flat()) {
+    const chunks = await kept(runs, RUNS_KEPT, `${first} ${end}`, () => records.run(first, end));
+    for (const [found, steps, digits] of chunks.flat()) {
       if (found !== word && !(begins && found.startsWith(word))) continue;
       let feature = 0;
       steps.forEach((step, place) => {
