@@ -186,10 +186,23 @@ def test_identifiers_follow_from_what_they_name(folder: Path, tmp_path: Path) ->
     assert len(set(found)) == len(found)
     assert all(re.fullmatch(r"c[0-9a-z]{24}", each) for each in found)
     assert identifier("a", "bc") != identifier("ab", "c")
-    write_neuronpedia(fake_index(60), tmp_path, options=NeuronpediaOptions(dataset="stories", layers=4))
-    assert [line["id"] for line in lines_of(tmp_path, "activations")] == [
-        line["id"] for line in lines_of(folder, "activations")
-    ]
+    write_neuronpedia(fake_index(60), tmp_path)
+    again = [line["id"] for table in ("activations", "explanations") for line in lines_of(tmp_path, table)]
+    assert again == found
+
+
+def test_the_same_index_at_the_same_time_is_the_same_bytes(tmp_path: Path) -> None:
+    options = NeuronpediaOptions(created="2026-01-31T12:00:00.000Z")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_neuronpedia(fake_index(40), tmp_path / name, options=options)
+    one, two = (
+        {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
+        for name in ("one", "two")
+    )
+    assert one == two
+    assert lines_of(tmp_path / "one", "source")[0]["createdAt"] == options.created
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z", NeuronpediaOptions().created)
 
 
 def test_names_are_spelled_as_neuronpedia_spells_them() -> None:

@@ -1,7 +1,8 @@
 """What Neuronpedia calls things: names, identifiers, and texts that its database can hold."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from monoscope.errors import WrongUse
 from monoscope.explore.export.source import Origin
@@ -46,8 +47,8 @@ class NeuronpediaOptions:
     """Neurons of a block; 0 where it is not told."""
     dataset: str = ""
     """The corpus, as it is to be shown."""
-    created: str = "1970-01-01T00:00:00.000Z"
-    """Time of making, in the form of the default; files are the same when it is."""
+    created: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+    """Time of making, as 2026-01-31T12:00:00.000Z; by default now. With the same time files are the same."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@
     v1/config/          explanation_type.jsonl  explanation_model_type.jsonl: the names that explanations refer to,
                         to be added to the bucket's own
 
-The importer takes columns from the first line, so every line has all of them. Identifiers follow from content: the
-same index gives the same files, and importing them twice adds nothing. What an index does not know (vectors,
-correlations, losses) is empty, and examples that belong to no bin of activations are left out.
+The importer takes columns from the first line, so every line has all of them. Identifiers follow from names and
+numbers, so importing an index twice adds nothing. What an index does not know (vectors, correlations, losses) is
+empty, and examples that belong to no bin of activations are left out.
 """
 
 import gzip
