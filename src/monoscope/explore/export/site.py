@@ -32,6 +32,8 @@ ROWS_PER_RECORD = 64
 """Rows of the list that are read at once: about 2 kB."""
 LISTED = 4096
 """Features in each order other than by number, at most."""
+LINE = 300
+"""Characters of a description that the list is given; it shows two lines of it, and the card all."""
 COMMON_SHARE, COMMON_LEAST = 0.25, 1024
 """A word that goes with more than this share of the features, and with more than this many, is not searched by."""
 
@@ -108,7 +110,7 @@ class Listing:
         """The next feature."""
         row = (
             card["feature"],
-            card["description"],
+            card["description"][:LINE],
             short(card["density"]),
             short(card["max_activation"]),
         )
