@@ -33,6 +33,8 @@ BLOCK = 1 << 20
 DESCRIBED, PROMOTED, FIRED = 5, 2, 12
 """Score of a word of the description, of a token that is promoted, and of the first token that it fires on."""
 
+DIGITS = bytes.maketrans(bytes(range(16)), b"0123456789abcdef")
+"""Score -> the digit that it is written as."""
 POSTING = np.dtype([("word", "<u4"), ("feature", "<u4"), ("score", "u1")])
 """An entry of the gathering file."""
 
@@ -159,7 +161,7 @@ def chunks(entries: Iterator[tuple[str, np.ndarray]]) -> Iterator[list[list[Any]
                 chunk, room = [], POSTINGS_PER_CHUNK
             part, postings = postings[: room - ENTRY], postings[room - ENTRY :]
             steps = np.diff(part["feature"].astype(np.int64), prepend=0)
-            chunk.append([word, steps.tolist(), "".join(f"{score:x}" for score in part["score"])])
+            chunk.append([word, steps.tolist(), part["score"].tobytes().translate(DIGITS).decode("ascii")])
             room -= ENTRY + len(part)
     if chunk:
         yield chunk
