@@ -63,6 +63,8 @@ COMMANDS: dict[str, Command] = {
     ),
     "features attribute": Command(
         "features", "attribute", "AttributeOptions", "features that speak for one token and against another"
+    "export": Command(
+        "export", "export", "ExportOptions", "pages for any static host, and other tools' layouts"
     ),
     "steer": Command(
         "steer", "steer_run", "SteerOptions", "write with features changed, default and steered"
