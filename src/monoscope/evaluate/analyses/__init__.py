@@ -2,5 +2,15 @@
 
 from monoscope.evaluate.analyses.base import ANALYSES, Analysis, Check, Material
 from monoscope.evaluate.analyses.density import Density
+from monoscope.evaluate.analyses.splitting import Splitting
+from monoscope.evaluate.analyses.universality import Universality
 
-__all__ = ["ANALYSES", "Analysis", "Check", "Density", "Material"]
+__all__ = [
+    "ANALYSES",
+    "Analysis",
+    "Check",
+    "Density",
+    "Material",
+    "Splitting",
+    "Universality",
+]
