@@ -37,7 +37,7 @@ class Reading:
         rows = self.rows
         after = np.full(rows.tokens.shape, -1, np.int64)
         same = rows.usable[:, 1:] & (rows.document_ids[:, 1:] == rows.document_ids[:, :-1])
-        after[:, :-1] = np.where(same, rows.tokens[:, 1:], -1)
+        after[:, :-1][same] = rows.tokens[:, 1:][same]
         return after[rows.usable]
 
     def activations(

@@ -5,12 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 from monoscope.errors import UnknownName, nearest
 from monoscope.explore.figures.canvas import as_svg
+from monoscope.explore.figures.completeness import completeness
 from monoscope.explore.figures.density import density
+from monoscope.explore.figures.neighbourhoods import neighbourhoods
+from monoscope.explore.figures.splitting import splitting
+from monoscope.explore.figures.universality import universality
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FIGURES: dict[str, Callable[[Mapping[str, Any]], "Figure"]] = {"density": density}
+FIGURES: dict[str, Callable[[Mapping[str, Any]], "Figure"]] = {
+    "completeness": completeness,
+    "density": density,
+    "neighbourhoods": neighbourhoods,
+    "splitting": splitting,
+    "universality": universality,
+}
 """Name of an analysis -> what draws its result."""
 
 
