@@ -18,7 +18,7 @@ else:
     Codes = csr_array
 """Codes ``[token, feature]`` of which only what is active is stored; SciPy tells type checkers nothing of it."""
 
-Readings = Codes | Float[np.ndarray, "token unit"]
+Readings = Codes | Float[np.ndarray, "_ _"]
 """Activations ``[token, unit]``: sparse for features, dense for neurons."""
 COLUMNS = 512
 """Units compared at a time: memory is this many times the units on the other side."""
@@ -104,44 +104,27 @@ def shifted(codes: Codes) -> Codes:
 
 
 def counterparts(
-    a: Readings,
-    b: Readings,
-    overlap: Codes | None = None,
-    *,
-    minimum: int = 1,
-    signed: bool = True,
-) -> tuple[Float[np.ndarray, " unit"], Int[np.ndarray, " unit"]]:
-    """For each unit of ``a`` the unit of ``b`` whose activations correlate with its own most.
-
-    Pearson's r over tokens. Where the two sides have other tokens, over characters: a character has the
-    activation of its token, so ``sum a_i b_j`` becomes ``a_i^T O b_j`` with O the characters that two tokens share.
+    a: Readings, b: Readings, *, minimum: int = 1, signed: bool = True
+) -> tuple[Float[np.ndarray, " _"], Int[np.ndarray, " _"]]:
+    """For each unit of ``a`` the unit of ``b`` whose activations correlate with its own most: Pearson's r over tokens.
 
     Args:
         a: activations ``[token, unit]``.
-        b: others, of the same text.
-        overlap: O, ``[token of a, token of b]``; None: the tokens are the same.
-        minimum: units that are not zero on fewer tokens are compared with nothing.
+        b: others, of the same tokens.
+        minimum: units that are not zero on fewer tokens are compared with nothing; nor are those that never change.
         signed: whether r counts, or its size.
 
     Returns:
-        r, and the number of the unit of ``b``; NaN and -1 for units of ``a`` that are hardly ever active.
+        r, and the number of the unit of ``b``; NaN and -1 where there is nothing to compare.
     """
-    weights = (np.ones(a.shape[0]), np.ones(b.shape[0]))
-    if overlap is not None:
-        weights = (np.asarray(overlap.sum(1)), np.asarray(overlap.sum(0)))
-    (mean_a, spread_a), (mean_b, spread_b) = (
-        moments(each, weight) for each, weight in zip((a, b), weights, strict=True)
-    )
-    fit_a, fit_b = (lively(each, minimum) for each in (a, b))
-    total = weights[0].sum()
+    (mean_a, spread_a, fit_a), (mean_b, spread_b, fit_b) = (moments(each, minimum) for each in (a, b))
     best, partner = np.full(a.shape[1], np.nan), np.full(a.shape[1], -1)
     if not fit_b.any():
         return best, partner
     for columns in np.array_split(np.arange(a.shape[1]), -(-a.shape[1] // COLUMNS)):
-        some = a[:, columns]
-        products = some.T @ b if overlap is None else (overlap.T @ some).T @ b
+        products = a[:, columns].T @ b
         dense = products if isinstance(products, np.ndarray) else products.toarray()
-        covariance = dense / total - np.outer(mean_a[columns], mean_b)
+        covariance = dense / a.shape[0] - np.outer(mean_a[columns], mean_b)
         r = covariance / np.outer(spread_a[columns], spread_b).clip(1e-300)
         ranked = np.where(fit_b, r if signed else np.abs(r), -np.inf)
         partner[columns], best[columns] = ranked.argmax(1), ranked.max(1)
@@ -150,14 +133,14 @@ def counterparts(
 
 
 def moments(
-    x: Readings, weights: Float[np.ndarray, " token"]
-) -> tuple[Float[np.ndarray, " unit"], Float[np.ndarray, " unit"]]:
-    """Weighted mean and standard deviation of each unit."""
-    mean = x.T @ weights / weights.sum()
-    square = np.square(x) if isinstance(x, np.ndarray) else x.power(2)
-    return mean, np.sqrt((square.T @ weights / weights.sum() - mean**2).clip(0))
-
-
-def lively(x: Readings, minimum: int) -> Bool[np.ndarray, " unit"]:
-    """Units that are not zero on ``minimum`` tokens or more."""
-    return (np.count_nonzero(x, 0) if isinstance(x, np.ndarray) else firings(x)) >= minimum
+    x: Readings, minimum: int
+) -> tuple[Float[np.ndarray, " unit"], Float[np.ndarray, " unit"], Bool[np.ndarray, " unit"]]:
+    """Mean and standard deviation of each unit, and whether it changes and is not zero on ``minimum`` tokens."""
+    dense = isinstance(x, np.ndarray)
+    mean, square = (
+        np.asarray(x.mean(0), np.float64),
+        np.asarray((x**2 if dense else x.power(2)).mean(0), np.float64),
+    )
+    variance = (square - mean**2).clip(0)
+    lively = (np.count_nonzero(x, 0) if isinstance(x, np.ndarray) else firings(x)) >= minimum
+    return mean, np.sqrt(variance), lively & (variance > 1e-10 * square)

@@ -124,10 +124,8 @@ class Completeness:
         advance: Callable[[int], None],
     ) -> dict[str, Any]:
         """Which concepts have a feature in one dictionary."""
-        marks, counts = (
-            tagged.marks(run.dictionary, concepts, advance),
-            RecoveryOptions(f1=self.f1, minimum_tags=1),
-        )
+        marks = tagged.marks(run.dictionary, concepts, advance)
+        counts = RecoveryOptions(f1=self.f1, minimum_tags=1)
         has = np.array([marks.recovered(concept, counts) for concept in concepts], bool)
         alive = len(run.index.alive)
         fits = [self.fitted(np.log10(scaled), has) for scaled in (frequency * max(alive, 1), frequency)]
@@ -135,9 +133,7 @@ class Completeness:
             "run": run.name,
             "n_features": run.dictionary.n_features,
             "alive": alive,
-            "scaled_range": [float(end * alive) for end in (frequency.min(), frequency.max())]
-            if len(has)
-            else [0, 0],
+            "scaled_range": [float(end * alive) for end in np.sort(frequency)[[0, -1]]] if len(has) else None,
             "share": float(has.mean()) if len(has) else None,
             "has": has.tolist(),
             "f1": [round(marks.f1(concept), 4) for concept in concepts],

@@ -83,7 +83,7 @@ def strongest(links: Codes) -> Int[np.ndarray, " child"]:
     return parent
 
 
-def leaves(parents: Sequence[Int[np.ndarray, " child"]], n_roots: int) -> Int[np.ndarray, " root"]:
+def leaves(parents: Sequence[Int[np.ndarray, " _"]], n_roots: int) -> Int[np.ndarray, " root"]:
     """How many latents of the widest dictionary each feature of the narrowest becomes."""
     counts = np.ones(len(parents[-1]), np.int64)
     widths = [n_roots, *(len(parent) for parent in parents[:-1])]
@@ -94,7 +94,7 @@ def leaves(parents: Sequence[Int[np.ndarray, " child"]], n_roots: int) -> Int[np
 
 
 def tree(
-    root: int, at: int, levels: Sequence[Level], parents: Sequence[Int[np.ndarray, " child"]]
+    root: int, at: int, levels: Sequence[Level], parents: Sequence[Int[np.ndarray, " _"]]
 ) -> list[list[dict[str, Any]]]:
     """What a feature of dictionary ``at`` becomes: one column for each width, each latent under its parent."""
     columns: list[list[int]] = [[] for _ in range(at)] + [[root]]

@@ -93,7 +93,9 @@ class Neighbourhoods:
             "median_cosine_random": self.random_cosine(points),
             "alike": alike,
             "clustered_share": float((cluster >= 0).mean()),
-            "clusters": cluster_names(descriptions, cluster, self.named),
+            "clusters": cluster_names(
+                [each.removeprefix("near ") for each in descriptions], cluster, self.named
+            ),
             "feature": alive.tolist(),
             "x": place[:, 0].round(3).tolist(),
             "y": place[:, 1].round(3).tolist(),

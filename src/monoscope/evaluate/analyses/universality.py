@@ -22,7 +22,7 @@ from monoscope.models import Site
 
 FORMULAS = {
     "features": "highest Pearson r of a feature's activations with those of any feature of the other dictionary, over "
-    "the tokens of the same held-out text (over characters where the tokenizers differ); the median over features",
+    "the tokens of the same held-out text; where tokenizers differ, over the places where a token of both ends",
     "neurons": "the same between the two models' MLP neurons, by size of r; for two dictionaries of one model, whose "
     "neurons are the same, of features with neurons",
     "random": "the same between random directions, as many and as sparse",
@@ -139,24 +139,23 @@ class Universality:
     def compared(self, material: Material, other: Material, advance: Callable[[int], None]) -> dict[str, Any]:
         """One dictionary beside another."""
         readings = same_text(material.lm, material.heldout.rows, other.lm, self.n_tokens)
-        overlap = readings[2]
         a, b = (
             Side.of(run, reading, self.seed + number, advance)
-            for number, (run, reading) in enumerate(zip((material, other), readings[:2], strict=True))
+            for number, (run, reading) in enumerate(zip((material, other), readings, strict=True))
         )
         one_model = material.lm.hash == other.lm.hash
-        r, partner = counterparts(a.codes, b.codes, overlap, minimum=self.minimum)
+        r, partner = counterparts(a.codes, b.codes, minimum=self.minimum)
         units = a.codes if one_model else a.neurons
-        neurons, _ = counterparts(units, b.neurons, overlap, minimum=self.minimum, signed=False)
-        random, _ = counterparts(a.random, b.random, overlap, minimum=self.minimum)
+        neurons, _ = counterparts(units, b.neurons, minimum=self.minimum, signed=False)
+        random, _ = counterparts(a.random, b.random, minimum=self.minimum)
         fit = np.isfinite(r)
-        effects = self.effects(a, b, overlap, np.where(fit, partner, -1))
+        effects = self.effects(a, b, np.where(fit, partner, -1))
         return {
             "name": other.name,
             "kind": "seed" if one_model else "model",
             "model": other.lm.name,
-            "aligned_by": "tokens" if overlap is None else "characters",
-            "n_tokens": a.codes.shape[0],
+            "same_tokenizer": material.lm.tokenizer_hash == other.lm.tokenizer_hash,
+            "n_places": a.codes.shape[0],
             "n_features": other.dictionary.n_features,
             "compared": int(fit.sum()),
             "medians": {"features": median(r), "neurons": median(neurons), "random": median(random)}
@@ -171,12 +170,12 @@ class Universality:
         } | {f"{name}_r": defined(values) for name, values in effects.items()}
 
     def effects(
-        self, a: Side, b: Side, overlap: Codes | None, partner: Int[np.ndarray, " feature"]
+        self, a: Side, b: Side, partner: Int[np.ndarray, " feature"]
     ) -> dict[str, Float[np.ndarray, " feature"]]:
         """What features and counterparts do to the logits; nothing where directions do not reach them."""
         if not (a.reaches_logits and b.reaches_logits):
             return {}
-        attribution, _ = counterparts(a.attributions(), b.attributions(), overlap, minimum=self.minimum)
+        attribution, _ = counterparts(a.attributions(), b.attributions(), minimum=self.minimum)
         feature = np.flatnonzero(partner >= 0)
         attribution[partner < 0] = np.nan
         shuffled = np.random.default_rng(self.seed).permutation(partner[feature])

@@ -39,7 +39,7 @@ def completeness(result: Mapping[str, Any]) -> "Figure":
             "the widths' halves cannot be compared" if factor is None else f"halves lie x {factor:.3g} apart"
         )
         label(axes, title=said, x=x, y="concepts that have a feature")
-    left.legend(fontsize=7, loc="upper left")
+    left.legend(fontsize=7, loc="upper left", frameon=False)
     return figure
 
 

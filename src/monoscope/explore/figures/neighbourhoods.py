@@ -13,42 +13,40 @@ if TYPE_CHECKING:
 
 MANY = 1500
 """Points from which they are drawn as a picture, so that the file stays small."""
-NAMED = 14
+NAMED = 18
 """Clusters whose names are on the map, the largest; each keeps clear of those before."""
 
 
 def neighbourhoods(result: Mapping[str, Any]) -> "Figure":
     """The map with its clusters and the names of the largest, and how alike neighbours and random pairs are."""
-    figure, (left, right) = canvas(2, width=6.0, height=5.0)
+    figure, (left, right) = canvas(2, width=6.2, height=5.2)
     draw_map(left, result)
-    alike = result["alike"]
-    for number, (name, colour) in enumerate((("tokens", FIRE), ("contexts", COOL))):
-        found = alike[name]
-        for place, who in ((2 * number, "neighbours"), (2 * number + 1, "random")):
-            values = np.array(found["by_feature" if who == "neighbours" else "by_feature_random"])
-            parts = right.boxplot(
-                values, positions=[place], widths=0.6, showfliers=False, patch_artist=True, whis=(5, 95)
+    draw_likeness(right, result["alike"])
+    return figure
+
+
+def draw_likeness(axes: "Axes", alike: Mapping[str, Any]) -> None:
+    """What neighbours and random pairs have in common: a box holds half of the features, its whiskers nine tenths."""
+    ticks = []
+    for name, said, colour in (("tokens", "tokens", FIRE), ("contexts", "words around", COOL)):
+        for who, values in (("neighbours", "by_feature"), ("random", "by_feature_random")):
+            parts = axes.boxplot(
+                alike[name][values],
+                positions=[len(ticks)],
+                widths=0.6,
+                showfliers=False,
+                patch_artist=True,
+                whis=(5, 95),
             )
             parts["boxes"][0].set(
-                facecolor=colour if who == "neighbours" else PAPER, alpha=0.7, edgecolor=colour
+                facecolor=colour if who == "neighbours" else PAPER, edgecolor=colour, alpha=0.7
             )
             parts["medians"][0].set(color=INK)
-            right.text(place, values.mean(), f"  {found[who]:.2f}", fontsize=7, va="center", color=INK)
-            right.plot(place, values.mean(), "_", color=INK)
-    right.set_xticks(
-        range(4),
-        [
-            "tokens:\nneighbours",
-            "tokens:\nrandom pairs",
-            "words nearby:\nneighbours",
-            "words nearby:\nrandom",
-        ],
-    )
-    right.tick_params(axis="x", labelsize=7)
-    label(
-        right, title="Neighbours have more in common (box: half of the features; number: mean)", y="in common"
-    )
-    return figure
+            pairs = "neighbours" if who == "neighbours" else "random pairs"
+            ticks.append(f"{said},\n{pairs}:\nmean {alike[name][who]:.3f}")
+    axes.set_xticks(range(len(ticks)), ticks)
+    axes.tick_params(axis="x", labelsize=7.5)
+    label(axes, title="What neighbours and random pairs have in common", y="0: nothing; 1: all")
 
 
 def draw_map(axes: "Axes", result: Mapping[str, Any]) -> None:
@@ -77,5 +75,6 @@ def draw_map(axes: "Axes", result: Mapping[str, Any]) -> None:
             break
     axes.set_xticks([])
     axes.set_yticks([])
+    axes.spines[:].set_visible(False)
     held = f"{len(result['clusters']):,} clusters hold {result['clustered_share']:.0%}"
     label(axes, title=f"{result['n_alive']:,} features by direction; {held}")
