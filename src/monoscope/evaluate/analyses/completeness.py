@@ -1,7 +1,7 @@
 """How common a concept must be for a dictionary to have a feature for it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -148,7 +148,7 @@ class Completeness:
         if has.all() or not has.any() or np.ptp(x) == 0:
             return None
         centre = x.mean()
-        model = LogisticRegression(C=self.prior**2, tol=1e-8, max_iter=1000)
+        model = LogisticRegression(C=self.prior**2, solver="newton-cholesky", tol=1e-8)
         model.fit(x.reshape(-1, 1) - centre, has.reshape(-1))
         slope, intercept = float(np.ravel(model.coef_)[0]), float(np.ravel(model.intercept_)[0])
         return None if abs(slope) < 1e-9 else Curve(slope, float(centre - intercept / slope))
@@ -157,7 +157,7 @@ class Completeness:
         self, x: Float[np.ndarray, "width concept"], has: Bool[np.ndarray, "width concept"], whole: Curve
     ) -> dict[str, Any]:
         """How sure the curve of all widths is: the slope's interval over concepts, and what the curve explains."""
-        drawn = resamples(x.shape[1], replace(self.intervals, draws=min(self.intervals.draws, SLOPES)))
+        drawn = resamples(x.shape[1], self.intervals)
         numbers = [np.repeat(np.arange(x.shape[1]), taken.astype(int)) for taken in drawn]
         curves = [self.fitted(x[:, some], has[:, some]) for some in numbers]
         slopes = np.array([np.nan if curve is None else curve.slope for curve in curves])
@@ -197,10 +197,6 @@ class Completeness:
                 why=no_spread if apart is None else f"halves {halves}; by frequency alone {before:.3g}",
             ),
         ]
-
-
-SLOPES = 200
-"""Resamples that slopes are fitted on."""
 
 
 def half_text(width: dict[str, Any]) -> str:

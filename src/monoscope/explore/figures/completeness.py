@@ -27,7 +27,8 @@ def completeness(result: Mapping[str, Any]) -> "Figure":
     spans = [each["alive"] for each in result["widths"]]
     if result["fit"] is not None and len(frequency):
         x = np.linspace(np.log10(frequency.min() * min(spans)), np.log10(frequency.max() * max(spans)), 100)
-        right.plot(x, logistic(x, result["fit"]), color=INK, linewidth=2, linestyle=":", label="all widths")
+        (whole,) = right.plot(x, logistic(x, result["fit"]), color=INK, linewidth=2, linestyle=":")
+        right.legend([whole], ["all widths"], fontsize=7, loc="upper left", frameon=False)
     apart, before = result["spread"], result["spread_unscaled"]
     for axes, factor, x in (
         (left, before, "log10 of the share of training tokens"),

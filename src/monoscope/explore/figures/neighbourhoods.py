@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MANY = 1500
+MANY = 4000
 """Points from which they are drawn as a picture, so that the file stays small."""
 NAMED = 18
 """Clusters whose names are on the map, the largest; each keeps clear of those before."""
@@ -53,7 +53,8 @@ def draw_map(axes: "Axes", result: Mapping[str, Any]) -> None:
     """The features as points, coloured by cluster, and names beside the largest clusters."""
     x, y, cluster = (np.array(result[name]) for name in ("x", "y", "cluster"))
     colours = np.where(cluster < 0, SOFT, np.array(SERIES[:-1], object)[cluster % (len(SERIES) - 1)]).tolist()
-    axes.scatter(x, y, s=5, c=colours, linewidths=0, alpha=0.7, rasterized=len(x) > MANY)
+    many = len(x) > MANY
+    axes.scatter(x, y, s=2 if many else 5, c=colours, linewidths=0, alpha=0.8, rasterized=many)
     span = np.array([np.ptp(x), np.ptp(y)]).clip(1e-9)
     placed: list[np.ndarray] = []
     for each in result["clusters"]:
