@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MANY = 4000
+MANY = 1500
 """Points from which they are drawn as a picture, so that the file stays small."""
+MOST = 16_000
+"""Points drawn; of more, as many evenly."""
 NAMED = 18
 """Clusters whose names are on the map, the largest; each keeps clear of those before."""
 
@@ -54,7 +56,16 @@ def draw_map(axes: "Axes", result: Mapping[str, Any]) -> None:
     x, y, cluster = (np.array(result[name]) for name in ("x", "y", "cluster"))
     colours = np.where(cluster < 0, SOFT, np.array(SERIES[:-1], object)[cluster % (len(SERIES) - 1)]).tolist()
     many = len(x) > MANY
-    axes.scatter(x, y, s=2 if many else 5, c=colours, linewidths=0, alpha=0.8, rasterized=many)
+    every = -(-len(x) // MOST)
+    axes.scatter(
+        x[::every],
+        y[::every],
+        s=4 if many else 5,
+        c=colours[::every],
+        linewidths=0,
+        alpha=0.8,
+        rasterized=many,
+    )
     span = np.array([np.ptp(x), np.ptp(y)]).clip(1e-9)
     placed: list[np.ndarray] = []
     for each in result["clusters"]:
@@ -77,5 +88,6 @@ def draw_map(axes: "Axes", result: Mapping[str, Any]) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
+    shown = f", one in {every} shown" if every > 1 else ""
     held = f"{len(result['clusters']):,} clusters hold {result['clustered_share']:.0%}"
-    label(axes, title=f"{result['n_alive']:,} features by direction; {held}")
+    label(axes, title=f"{result['n_alive']:,} features by direction{shown}; {held}")

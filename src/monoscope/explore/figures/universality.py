@@ -35,7 +35,7 @@ def universality(result: Mapping[str, Any]) -> "Figure":
             each.set_xlim(-0.35 if each is right else 0, 1)
             each.set_ylim(0, 1)
             if each.get_legend_handles_labels()[0]:
-                each.legend(fontsize=7, loc="lower right", frameon=False)
+                each.legend(fontsize=7, loc="best", frameon=False)
     return figure
 
 
