@@ -36,4 +36,4 @@ def test_the_map_names_its_clusters() -> None:
 def test_a_large_map_stays_small() -> None:
     svg = figure_svg("neighbourhoods", result(40_000))
     assert len(svg) < 300_000
-    assert "40,000 features by direction, one in 3 shown" in "".join(ElementTree.fromstring(svg).itertext())
+    assert "40,000 features by direction, one in 4 shown" in "".join(ElementTree.fromstring(svg).itertext())

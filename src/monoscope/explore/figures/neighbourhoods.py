@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MANY = 1500
 """Points from which they are drawn as a picture, so that the file stays small."""
-MOST = 16_000
+MOST = 10_000
 """Points drawn; of more, as many evenly."""
 NAMED = 18
 """Clusters whose names are on the map, the largest; each keeps clear of those before."""

@@ -33,9 +33,10 @@ def universality(result: Mapping[str, Any]) -> "Figure":
         label(right, title="What they do to the next token", x="r", y="share below")
         for each in (left, right):
             each.set_xlim(-0.35 if each is right else 0, 1)
-            each.set_ylim(0, 1)
+            each.set_ylim(0, 1.4)  # Room for the legend.
+            each.set_yticks(np.linspace(0, 1, 6))
             if each.get_legend_handles_labels()[0]:
-                each.legend(fontsize=7, loc="best", frameon=False)
+                each.legend(fontsize=7, loc="upper left", frameon=False)
     return figure
 
 
