@@ -63,6 +63,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "features attribute": Command(
         "features", "attribute", "AttributeOptions", "features that speak for one token and against another"
+    ),
     "export": Command(
         "export", "export", "ExportOptions", "pages for any static host, and other tools' layouts"
     ),

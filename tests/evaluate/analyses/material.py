@@ -37,3 +37,13 @@ class Statistics:
     @property
     def content(self) -> dict[str, int]:
         return {"n_tokens": self.n_tokens}
+
+
+@dataclass(frozen=True)
+class Described:
+    """An index that knows which features fire, and calls each by its number."""
+
+    alive: Sequence[int] = ()
+
+    def description(self, feature: int) -> str:
+        return f"word{feature} (50 % of activation); promotes other"
