@@ -42,7 +42,8 @@ class Lookup:
 
     def overlap(self, word: str) -> tuple[float, Float[np.ndarray, " n_features"]] | None:
         """Weight and overlap of a query word with every feature; None when the corpus has no form of it."""
-        stem = '"' + word.replace('"', '""') + '"'
+        # Full-text search reads to the first zero: without it the quote would stay open.
+        stem = '"' + word.replace('"', '""').replace("\0", " ") + '"'
         rows = self.database.execute(
             "SELECT occurrences, base, features FROM word WHERE text = :word OR id IN "
             "(SELECT rowid FROM stem WHERE stem MATCH :stem ORDER BY rowid LIMIT :most)",
