@@ -160,7 +160,7 @@ def test_examples_against_counterexamples(line: Line, complete_run: RunFolder) -
     }
     assert result["n_texts"] == [2, 1]
     strict = line.json(*words, *bridges, *dogs, "--strict")["results"]
-    assert strict == [each for each in result["results"] if each["score"] == 1]
+    assert strict == [each for each in result["results"] if (each["positive"], each["negative"]) == (2, 0)]
     fires = {
         text: {
             each["feature"]
@@ -174,7 +174,7 @@ def test_examples_against_counterexamples(line: Line, complete_run: RunFolder) -
     assert "2 texts" in line.err
     assert "against 1 text (" in line.err
     assert line(*words, *bridges) == 0
-    assert "against chance" in line.err
+    assert "against the indexed corpus" in line.err
 
 
 def test_two_corpora(line: Line, complete_run: RunFolder, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What can be changed: features pinned, shifted, scaled or switched off, reconstructions spliced in."""
 
+from monoscope.intervene.attribution import Attribution, ablation, attribution
 from monoscope.intervene.dose import Dose, Effect, dose_response, rank_by_effect, recommended, undosed
 from monoscope.intervene.edits import Ablate, Add, Clamp, Edit, Scale, edit_function
 from monoscope.intervene.prompts import story_beginnings
@@ -10,6 +11,7 @@ from monoscope.intervene.topic import Topic
 __all__ = [
     "Ablate",
     "Add",
+    "Attribution",
     "Clamp",
     "Dose",
     "Edit",
@@ -17,6 +19,8 @@ __all__ = [
     "Scale",
     "Topic",
     "ablated",
+    "ablation",
+    "attribution",
     "dose_response",
     "edit_function",
     "rank_by_effect",
