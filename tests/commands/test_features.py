@@ -147,6 +147,12 @@ def test_neighbours_of_a_feature(line: Line, complete_run: RunFolder) -> None:
     assert line("features", "near", complete_run.path, feature) == 0
     assert "cosine" in line.err
     assert "no feature 48" in line.refused(2, "features", "near", complete_run.path, 48)[0]
+    company = ("features", "near", complete_run.path, feature, "--by", "coactivation")
+    if hasattr(record, "coactive"):
+        found = {each["feature"] for each in line.json(*company)["results"]}
+        assert found == {each.feature for each in record.coactive}
+    else:
+        assert "which features fire together" in line.refused(2, *company)[0]
 
 
 def test_examples_against_counterexamples(line: Line, complete_run: RunFolder) -> None:

@@ -8,7 +8,7 @@ from features.planted_world import DEAD, N_FEATURES, PIECE, RARE, SIGN, TOPIC, W
 from monoscope.dictionaries import SparseCodes
 from monoscope.errors import UnknownName, WrongUse
 from monoscope.features import FeatureIndex
-from monoscope.features.finding import by_direction, by_text, results
+from monoscope.features.finding import by_company, by_direction, by_text, results
 from monoscope.features.search import effect
 
 
@@ -145,3 +145,11 @@ def test_neighbours_agree_with_the_index(world: World, index: FeatureIndex) -> N
     turned[1] += 0.5 * turned[0]
     (first, *_) = by_direction(index, turned, 0)
     assert (first.id, round(first.score, 3)) == (1, round(0.5 / math.sqrt(1.25), 3))
+
+
+def test_company_is_what_the_index_lists(index: FeatureIndex) -> None:
+    found = by_company(index, TOPIC, {RARE: 0.2, WORD: 0.7, DEAD: 0.1}, where="alive")
+    assert [(each.id, each.score) for each in found] == [(WORD, 0.7), (RARE, 0.2)]
+    assert by_company(index, TOPIC, {}) == []
+    with pytest.raises(UnknownName, match="99"):
+        by_company(index, 99, {})

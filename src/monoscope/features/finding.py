@@ -5,7 +5,7 @@ words         ``FeatureIndex.search``: what goes with words nearby, what promote
 token         ``FeatureIndex.by_token``: what fires on one token of the vocabulary, what promotes it
 description   ``FeatureIndex.by_description``: words of the description
 text          :func:`by_text`: what fires on an example
-near          :func:`by_direction`: directions close to a feature's own
+near          :func:`by_direction`, :func:`by_company`: directions close to a feature's own, what fires with it
 contrast      ``monoscope.features.contrast``: active on these texts and not on those
 ============  ===================================================================================
 """
@@ -182,6 +182,40 @@ def by_direction(
         cosine,
         {"cosine": cosine},
         lambda part: f"cosine {part['cosine']:.2f} with {feature}",
+        where=where,
+        limit=limit,
+    )
+
+
+def by_company(
+    index: Searchable,
+    feature: int,
+    correlations: Mapping[int, float],
+    *,
+    where: Filter | str | None = None,
+    limit: int = 10,
+) -> list[SearchResult]:
+    """The features that fire together with a feature, by the correlations that an index lists for it.
+
+    Args:
+        index: what the features are.
+        feature: whose company.
+        correlations: another feature -> how far the two go together, above 0.
+        where: a filter, or its text.
+        limit: results at most.
+
+    Raises:
+        UnknownName: the dictionary has no such feature, or the filter names something unknown.
+        WrongUse: the filter cannot be read.
+    """
+    index.check(feature)
+    score = np.zeros(index.n_features)
+    score[list(correlations)] = list(correlations.values())
+    return results(
+        index,
+        score,
+        {"correlation": score},
+        lambda part: f"correlation {part['correlation']:.2f} with {feature}",
         where=where,
         limit=limit,
     )
