@@ -5,21 +5,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import ttest_ind
 
 from features.planted_world import DEAD, N_FEATURES, TOPIC, WORD, World
 from monoscope.dictionaries import SparseCodes
 from monoscope.errors import WrongUse
 from monoscope.features import FeatureIndex
 from monoscope.features.contrast import (
+    COUNTS,
     PRIOR_TOKENS,
     Seen,
     Z,
     by_chance,
     contrast_corpora,
     contrast_texts,
-    wilson,
 )
-from monoscope.intervene.topic import wilson as wilson_of_one
 
 
 def _sparse(dense: np.ndarray) -> SparseCodes:
@@ -52,7 +52,9 @@ def test_counts_are_those_of_the_texts(world: World, about: Seen) -> None:
     assert (about.n_texts, about.n_tokens) == (len(texts), lengths.sum())
     assert about.tokens.tolist() == active.sum(0).tolist()
     assert about.texts.tolist() == (active > 0).sum(0).tolist()
-    assert about.peaks == pytest.approx(sum(each.max(0) for each in texts))
+    means = np.array([each.mean(0) for each in texts])
+    assert about.means == pytest.approx(means.sum(0), rel=1e-5)
+    assert about.mean_squares == pytest.approx((means**2).sum(0), rel=1e-5)
     assert about.squares == pytest.approx((active.astype(float) ** 2).sum(0))
     assert about.products == pytest.approx((active * lengths[:, None]).sum(0))
 
@@ -70,40 +72,30 @@ def test_parts_merged_are_the_whole(lengths: list[int], cut: int, seed: int) -> 
     whole, part = Seen.on(4, texts), Seen.on(4, texts[:cut])
     part.merge(Seen.on(4, texts[cut:]))
     assert part.lengths == whole.lengths
-    for name in ("texts", "tokens", "peaks", "squares", "products"):
+    for name in COUNTS:
         assert getattr(part, name) == pytest.approx(getattr(whole, name))
-
-
-def test_wilson_is_that_of_one_share() -> None:
-    low, high = wilson(np.arange(8), 7)
-    expected = [wilson_of_one(successes, 7) for successes in range(8)]
-    assert list(zip(low.tolist(), high.tolist(), strict=True)) == [pytest.approx(each) for each in expected]
 
 
 def _seen(texts: list[int], n: int) -> Seen:
     """Features active in so many of n texts of one token."""
     counts = np.array(texts + [0] * (N_FEATURES - len(texts)))
-    return Seen(N_FEATURES, [1] * n, counts, counts.copy(), 1.0 * counts, 1.0 * counts, 1.0 * counts)
-
-
-def test_the_interval_of_a_difference_is_newcombes(index: FeatureIndex) -> None:
-    # Newcombe 1998, table II, (a) and (c): 56/70 against 48/80, 9/10 against 3/10; method 10.
-    (first,) = contrast_texts(index, _seen([56], 70), _seen([48], 80))
-    assert (first.score, first.parts["low"], first.parts["high"]) == pytest.approx(
-        (0.2, 0.0524, 0.3339), abs=1e-4
-    )
-    (second,) = contrast_texts(index, _seen([9], 10), _seen([3], 10))
-    assert (second.parts["low"], second.parts["high"]) == pytest.approx((0.1705, 0.8090), abs=1e-4)
+    return Seen(N_FEATURES, [1] * n, counts, counts.copy(), *(1.0 * counts for _ in range(4)))
 
 
 def test_examples_find_the_topic(world: World, index: FeatureIndex, about: Seen, others: Seen) -> None:
     found = contrast_texts(index, about, others, limit=99)
     assert {found[0].id, found[1].id} == {TOPIC, WORD}
+    means = np.array([each.mean(0) for each in _documents(world)])
+    topical = np.arange(len(means)) % 4 == 0
     for each in found:
         texts, negative = int(about.texts[each.id]), int(others.texts[each.id])
         assert (each.parts["positive"], each.parts["negative"]) == (texts, negative)
-        assert each.score == pytest.approx(texts / about.n_texts - negative / others.n_texts)
-        assert each.parts["low"] <= each.score <= each.parts["high"]
+        here, there = means[topical, each.id].astype(float), means[~topical, each.id].astype(float)
+        assert each.score == pytest.approx(here.mean() - there.mean(), rel=1e-4)
+        welch = ttest_ind(here, there, equal_var=False).confidence_interval(0.95)
+        assert (each.parts["low"], each.parts["high"]) == pytest.approx(
+            (welch.low, welch.high), rel=1e-3, abs=1e-5
+        )
     strict = contrast_texts(index, about, others, strict=True, limit=99)
     assert [each.id for each in strict] == [
         each.id for each in found if about.texts[each.id] == about.n_texts and others.texts[each.id] == 0
@@ -111,24 +103,32 @@ def test_examples_find_the_topic(world: World, index: FeatureIndex, about: Seen,
     assert contrast_texts(index, about, others, where="density<0", limit=99) == []
 
 
-def test_equal_scores_go_by_strength_and_rarity(index: FeatureIndex) -> None:
-    here = _seen([2, 2, 0, 2], 2)
-    here.peaks[:] = [0.1, 0.2, 0, 2 * index.record(3).max_activation] + [0] * 8
-    assert contrast_texts(index, here, _seen([0], 3))[0].id == 3
+def test_strict_is_all_of_these_and_none_of_those(index: FeatureIndex) -> None:
+    here, there = _seen([2, 2, 1, 2], 2), _seen([0, 1, 0, 0], 3)
+    assert {each.id for each in contrast_texts(index, here, there, strict=True)} == {0, 3}
+    assert {each.id for each in contrast_texts(index, here, strict=True)} == {0, 1, 3}
 
 
-def test_without_counterexamples_chance_is_what_counts(world: World, index: FeatureIndex) -> None:
+def test_a_single_text_has_no_interval(index: FeatureIndex) -> None:
+    for here, there in ((1, 2), (2, 1), (1, None)):
+        against = None if there is None else _seen([0], there)
+        (only,) = contrast_texts(index, _seen([here], here), against, where="feature=0")
+        assert not {"low", "high"} & set(only.parts)
+    (only,) = contrast_texts(index, _seen([2], 2), where="feature=0")
+    assert only.parts["low"] == only.score == only.parts["high"]
+
+
+def test_without_counterexamples_the_corpus_is_what_counts(world: World, index: FeatureIndex) -> None:
     density = index.statistics()["density"]
     assert by_chance(index, [1, 1, 5]) == pytest.approx((2 * density + 1 - (1 - density) ** 5) / 3)
-    bridges = np.flatnonzero((world.tokens == 1) & world.usable)[:6]
-    seen = Seen.on(N_FEATURES, (_sparse(world.codes[[place]]) for place in bridges.tolist()))
+    bridges = np.flatnonzero((world.tokens == 1) & world.usable)[:6].tolist()
+    seen = Seen.on(N_FEATURES, (_sparse(world.codes[[place]]) for place in bridges))
     found = contrast_texts(index, seen, limit=99)
     assert found[0].id == WORD
-    assert found[0].score == 1
-    low, _ = wilson(seen.texts, seen.n_texts)
-    expected = np.flatnonzero((low > density) & (seen.texts > 0)).tolist()
-    assert sorted(each.id for each in found) == expected
-    assert len(expected) < np.count_nonzero(seen.texts)
+    everywhere, here = world.codes[world.usable].mean(0), world.codes[bridges].mean(0)
+    for each in found:
+        assert each.score == pytest.approx(here[each.id] - everywhere[each.id], rel=1e-4)
+    assert {each.id for each in found} == set(np.flatnonzero(here > everywhere).tolist())
     assert contrast_texts(index, seen, Seen(N_FEATURES), limit=99) == found
     with pytest.raises(WrongUse, match="no text"):
         contrast_texts(index, Seen(N_FEATURES))

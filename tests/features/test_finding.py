@@ -8,7 +8,7 @@ from features.planted_world import DEAD, N_FEATURES, PIECE, RARE, SIGN, TOPIC, W
 from monoscope.dictionaries import SparseCodes
 from monoscope.errors import UnknownName, WrongUse
 from monoscope.features import FeatureIndex
-from monoscope.features.finding import by_direction, by_text, results
+from monoscope.features.finding import by_company, by_direction, by_text, results
 from monoscope.features.search import effect
 
 
@@ -21,7 +21,6 @@ def test_results_are_ranked_filtered_and_explained(index: FeatureIndex) -> None:
     assert found() == [1, 3, 4, 0]
     assert found(limit=2) == [1, 3]
     assert found(limit=0) == []
-    assert found(ties=np.arange(12.0)) == [3, 1, 4, 0]
     assert found(where="score<0.9") == [4, 0]
     assert found(where="feature=1 | feature=0") == [1, 0]
     (one,) = results(index, score, {"half": score / 2}, lambda part: f"half {part['half']}", limit=1)
@@ -98,13 +97,12 @@ def test_an_example_finds_what_its_formula_says(world: World, index: FeatureInde
     where = np.flatnonzero(world.usable)[5:19].tolist()
     found = by_text(index, _codes(world, where), over=over, limit=99)
     n_tokens = int(world.usable.sum())
+    codes = world.codes[where]
+    level = codes.mean(0) if over == "mean" else codes.max(0)
     for each in found:
-        here = world.codes[where, each.id]
-        record = index.record(each.id)
-        level = here.mean() if over == "mean" else here.max()
-        strength = level / record.max_activation
-        rarity = math.log(1 / record.density) / math.log(n_tokens)
-        assert each.score == pytest.approx(strength * rarity, rel=1e-5)
+        here = codes[:, each.id]
+        rarity = math.log(1 / index.record(each.id).density) / math.log(n_tokens)
+        assert each.score == pytest.approx(level[each.id] / level.sum() * rarity, rel=1e-5)
         assert each.parts["tokens_active"] == (here > 0).sum()
     assert {each.id for each in found} == set(np.flatnonzero(world.codes[where].any(0)).tolist())
 
@@ -120,8 +118,9 @@ def test_what_fires_for_the_first_time_is_found_and_what_is_silent_is_not(index:
     (only,) = by_text(index, codes)
     assert (only.id, only.score) == (DEAD, pytest.approx(1))
     assert by_text(index, SparseCodes(torch.zeros(1, 2), torch.zeros(1, 2, dtype=torch.long))) == []
-    stronger = SparseCodes(torch.tensor([[1000.0]]), torch.tensor([[RARE]]))
-    assert by_text(index, stronger)[0].parts["strength"] == 1
+    rare, common = by_text(index, SparseCodes(torch.tensor([[2.0, 2.0]]), torch.tensor([[TOPIC, RARE]])))
+    assert (rare.id, common.id) == (RARE, TOPIC)
+    assert rare.parts["share"] == common.parts["share"] == 0.5
     with pytest.raises(UnknownName, match="'median'"):
         by_text(index, codes, over="median")
 
@@ -147,3 +146,11 @@ def test_neighbours_agree_with_the_index(world: World, index: FeatureIndex) -> N
     turned[1] += 0.5 * turned[0]
     (first, *_) = by_direction(index, turned, 0)
     assert (first.id, round(first.score, 3)) == (1, round(0.5 / math.sqrt(1.25), 3))
+
+
+def test_company_is_what_the_index_lists(index: FeatureIndex) -> None:
+    found = by_company(index, TOPIC, {RARE: 0.2, WORD: 0.7, DEAD: 0.1}, where="alive")
+    assert [(each.id, each.score) for each in found] == [(WORD, 0.7), (RARE, 0.2)]
+    assert by_company(index, TOPIC, {}) == []
+    with pytest.raises(UnknownName, match="99"):
+        by_company(index, 99, {})

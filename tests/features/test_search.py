@@ -102,7 +102,7 @@ def test_the_effect_on_a_word_of_several_tokens_is_that_on_its_pieces(index: Fea
         assert value == pytest.approx(sum(piece.get(feature, 0) for piece in pieces) / 2)
 
 
-@pytest.mark.parametrize("query", ["", "   ", "zzzz", '"', "a* OR b", "NEAR("])
+@pytest.mark.parametrize("query", ["", "   ", "zzzz", '"', "a* OR b", "NEAR(", "\0", 'a\0"b', "🌉"])
 def test_a_query_that_nothing_knows_finds_nothing_or_words(index: FeatureIndex, query: str) -> None:
     assert all(result.score > 0 for result in index.search(query))
     if query in ("", "   ", "zzzz"):

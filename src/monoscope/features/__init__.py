@@ -1,7 +1,11 @@
 """What the directions of a dictionary do: what they fire on, what they write, and how to find them."""
 
 from monoscope.features.build import add_to_index, build_index, build_part, merge_parts, share_of_rows
+from monoscope.features.contrast import Seen, contrast_corpora, contrast_texts
 from monoscope.features.description import describe
+from monoscope.features.filter_text import read_filter
+from monoscope.features.filters import Filter
+from monoscope.features.finding import by_direction, by_text
 from monoscope.features.index import FeatureIndex
 from monoscope.features.logits import logit_weights
 from monoscope.features.on import active_features
@@ -24,6 +28,7 @@ from monoscope.features.record import (
     SearchResult,
     TokenShare,
 )
+from monoscope.features.texts import TextCodes, read_texts
 
 __all__ = [
     "CoActivation",
@@ -31,6 +36,7 @@ __all__ = [
     "FeatureIndex",
     "FeaturePatterns",
     "FeatureRecord",
+    "Filter",
     "Histogram",
     "IndexOptions",
     "LogitWeight",
@@ -38,16 +44,24 @@ __all__ = [
     "PatternOptions",
     "PatternTally",
     "SearchResult",
+    "Seen",
+    "TextCodes",
     "TokenShare",
     "activations_at_the_end",
     "active_features",
     "add_to_index",
     "build_index",
     "build_part",
+    "by_direction",
+    "by_text",
+    "contrast_corpora",
+    "contrast_texts",
     "describe",
     "describe_patterns",
     "find_patterns",
     "logit_weights",
     "merge_parts",
+    "read_filter",
+    "read_texts",
     "share_of_rows",
 ]

@@ -2,7 +2,8 @@
 
 Two questions, from the same counts:
 
-- *a few examples*: active on all of these and on none of those (:func:`contrast_texts`); the unit is a text.
+- *a few examples*: more active on these texts than on those, on all of these and none of those
+  (:func:`contrast_texts`); the unit is a text.
 - *two corpora*: active more often here than there (:func:`contrast_corpora`); the unit is a token, and texts tell
   how far its rate can be trusted, since tokens of one text are no independent witnesses.
 
@@ -18,13 +19,15 @@ from jaxtyping import Float, Int
 from monoscope.dictionaries import SparseCodes
 from monoscope.errors import WrongUse
 from monoscope.features.filters import Filter
-from monoscope.features.finding import Searchable, rarity, relative, results
+from monoscope.features.finding import Searchable, results
 from monoscope.features.record import SearchResult
 
 Z = 1.959963984540054
 """Standard deviations to either end of a 95 % interval."""
 PRIOR_TOKENS = 1000
 """Tokens at the indexed corpus' own rate that are added to either side of :func:`contrast_corpora`."""
+COUNTS = ("texts", "tokens", "means", "mean_squares", "squares", "products")
+"""What :class:`Seen` holds for each feature."""
 
 
 @dataclass
@@ -39,15 +42,17 @@ class Seen:
     """Texts in which each feature was active."""
     tokens: Int[np.ndarray, " n_features"] = field(default_factory=lambda: np.zeros(0, np.int64))
     """Tokens on which each feature was active."""
-    peaks: Float[np.ndarray, " n_features"] = field(default_factory=lambda: np.zeros(0))
-    """Sum over texts of each feature's largest activation."""
+    means: Float[np.ndarray, " n_features"] = field(default_factory=lambda: np.zeros(0))
+    """Sum over texts of each feature's mean activation over the text's tokens."""
+    mean_squares: Float[np.ndarray, " n_features"] = field(default_factory=lambda: np.zeros(0))
+    """Sum over texts of that mean squared."""
     squares: Float[np.ndarray, " n_features"] = field(default_factory=lambda: np.zeros(0))
     """Sum over texts of the active tokens' number squared."""
     products: Float[np.ndarray, " n_features"] = field(default_factory=lambda: np.zeros(0))
     """Sum over texts of active tokens times tokens."""
 
     def __post_init__(self) -> None:
-        for name in ("texts", "tokens", "peaks", "squares", "products"):
+        for name in COUNTS:
             if not len(getattr(self, name)):
                 kind = np.int64 if name in ("texts", "tokens") else np.float64
                 setattr(self, name, np.zeros(self.n_features, kind))
@@ -77,19 +82,19 @@ class Seen:
         values = values[values > 0]
         active, counts = np.unique(features, return_counts=True)
         length = len(codes.values)
-        peaks = np.zeros(self.n_features)
-        np.maximum.at(peaks, features, values)
+        means = np.bincount(features, weights=values, minlength=self.n_features) / max(length, 1)
         self.lengths.append(length)
         self.texts[active] += 1
         self.tokens[active] += counts
-        self.peaks += peaks
+        self.means += means
+        self.mean_squares += means**2
         self.squares[active] += counts.astype(np.float64) ** 2
         self.products[active] += counts * length
 
     def merge(self, other: "Seen") -> None:
         """Add what was counted on other texts."""
         self.lengths += other.lengths
-        for name in ("texts", "tokens", "peaks", "squares", "products"):
+        for name in COUNTS:
             getattr(self, name)[:] += getattr(other, name)
 
 
@@ -104,11 +109,9 @@ def contrast_texts(
 ) -> list[SearchResult]:
     """Features that are active on examples and not on counterexamples.
 
-    Formula: ``score_i = a_i / A - b_i / B``, with a_i of A positive and b_i of B negative texts in which feature i
-    is active anywhere; its interval is Newcombe's (1998, method 10, from two Wilson intervals). Without negative
-    texts ``score_i = a_i / A`` with Wilson's interval, of the features whose interval lies above chance: a feature
-    of density p fires in a text of n tokens with ``1 - (1 - p)^n``, here the mean over the texts. Of equal scores, the
-    higher strength times rarity goes first.
+    Formula: ``score_i = M_i - N_i``, where M_i is the mean over the examples of feature i's mean activation over a
+    text's tokens, and N_i the same over the counterexamples or, where there are none, on the indexed corpus: its
+    density times its mean activation. The interval is Welch's (1947); it takes two texts or more on either side.
 
     Args:
         index: what the features are.
@@ -119,9 +122,10 @@ def contrast_texts(
         limit: results at most.
 
     Returns:
-        Results with ``positive`` and ``negative`` (counts of texts), ``low`` and ``high`` (the interval of the
-        score), ``strength`` (mean largest activation on an example, in units of the largest on the corpus), and
-        ``by_chance`` where there are no counterexamples.
+        Results with ``positive`` and ``negative`` (texts in which the feature is active at all), ``here`` and
+        ``there`` (M_i and N_i), ``low`` and ``high`` where there is an interval, and, without counterexamples,
+        ``by_chance``: the share of texts as long as the examples in which a feature of that density fires,
+        ``1 - (1 - p)^n``.
 
     Raises:
         WrongUse: there is no example, or the filter cannot be read.
@@ -129,34 +133,56 @@ def contrast_texts(
     """
     if not positive.n_texts:
         raise WrongUse("there is no text that features should be active on", "give one or more")
-    share = positive.texts / positive.n_texts
-    low, high = wilson(positive.texts, positive.n_texts)
-    strength = relative(index, positive.peaks / positive.n_texts)
-    parts = {"positive": positive.texts, "strength": strength}
+    here, variance = _level(positive)
+    number = index.statistics()
+    parts = {"positive": positive.texts, "here": here}
+    met = positive.texts == positive.n_texts
     if negative is None or not negative.n_texts:
-        chance = by_chance(index, positive.lengths)
-        score = np.where(low > chance, share, 0)
-        parts |= {"by_chance": chance, "low": low, "high": high}
-        n_negative, against = 0, np.zeros_like(positive.texts)
+        n_negative, there, its_variance = (
+            0,
+            number["density"] * number["mean_activation"],
+            np.zeros_like(here),
+        )
+        parts |= {"there": there, "by_chance": by_chance(index, positive.lengths)}
     else:
-        other, n_negative, against = negative.texts / negative.n_texts, negative.n_texts, negative.texts
-        under, over = wilson(negative.texts, negative.n_texts)
-        score = share - other
-        parts |= {
-            "negative": negative.texts,
-            "low": score - np.hypot(share - low, over - other),
-            "high": score + np.hypot(high - share, other - under),
-        }
-    if strict:
-        score = np.where((positive.texts == positive.n_texts) & (against == 0), score, 0)
+        n_negative, (there, its_variance) = negative.n_texts, _level(negative)
+        parts |= {"there": there, "negative": negative.texts}
+        met &= negative.texts == 0
+    score = here - there
+    if positive.n_texts > 1 and n_negative != 1:
+        half = _half_width(variance, positive.n_texts, its_variance, n_negative)
+        parts |= {"low": score - half, "high": score + half}
 
     def why(part: Mapping[str, float | int]) -> str:
-        here = f"on {part['positive']} of {positive.n_texts}"
-        if n_negative:
-            return f"{here} and {part['negative']} of {n_negative}, {part['strength']:.0%} of its largest"
-        return f"{here}, by chance {part['by_chance']:.0%}, {part['strength']:.0%} of its largest"
+        counts = f"on {part['positive']} of {positive.n_texts}"
+        other = (
+            f" and {part['negative']} of {n_negative}" if n_negative else f", chance {part['by_chance']:.0%}"
+        )
+        return f"{counts}{other}; {part['here']:.2f} against {part['there']:.2f}"
 
-    return results(index, score, parts, why, ties=strength * rarity(index), where=where, limit=limit)
+    return results(index, np.where(met, score, 0) if strict else score, parts, why, where=where, limit=limit)
+
+
+def _level(seen: Seen) -> tuple[Float[np.ndarray, " n_features"], Float[np.ndarray, " n_features"]]:
+    """Mean over texts of a feature's mean activation, and the variance of that mean; 0 for a single text."""
+    n = seen.n_texts
+    spread = np.maximum(seen.mean_squares - seen.means**2 / n, 0)
+    return seen.means / n, spread / max(n - 1, 1) / n
+
+
+def _half_width(
+    variance: Float[np.ndarray, " n_features"],
+    n: int,
+    other: Float[np.ndarray, " n_features"],
+    n_other: int,
+) -> Float[np.ndarray, " n_features"]:
+    """Half of Welch's 95 % interval of a difference of means, given their variances."""
+    from scipy.special import stdtrit
+
+    both = variance + other
+    parts = variance**2 / max(n - 1, 1) + other**2 / max(n_other - 1, 1)
+    freedom = np.where(parts > 0, both**2 / np.where(parts > 0, parts, 1), 1)
+    return stdtrit(freedom, 0.975) * np.sqrt(both)
 
 
 def contrast_corpora(
@@ -242,14 +268,3 @@ def by_chance(index: Searchable, lengths: list[int]) -> Float[np.ndarray, " n_fe
     for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
         chance += count * (1 - (1 - density) ** size)
     return chance / len(lengths)
-
-
-def wilson(
-    successes: Int[np.ndarray, " n_features"], trials: int
-) -> tuple[Float[np.ndarray, " n_features"], Float[np.ndarray, " n_features"]]:
-    """Both ends of the 95 % Wilson score interval of ``successes / trials`` (Wilson 1927)."""
-    share = successes / trials
-    centre = share + Z * Z / (2 * trials)
-    spread = Z * np.sqrt(share * (1 - share) / trials + Z * Z / (4 * trials * trials))
-    scale = 1 + Z * Z / trials
-    return np.maximum((centre - spread) / scale, 0), np.minimum((centre + spread) / scale, 1)

@@ -5,7 +5,7 @@ words         ``FeatureIndex.search``: what goes with words nearby, what promote
 token         ``FeatureIndex.by_token``: what fires on one token of the vocabulary, what promotes it
 description   ``FeatureIndex.by_description``: words of the description
 text          :func:`by_text`: what fires on an example
-near          :func:`by_direction`: directions close to a feature's own
+near          :func:`by_direction`, :func:`by_company`: directions close to a feature's own, what fires with it
 contrast      ``monoscope.features.contrast``: active on these texts and not on those
 ============  ===================================================================================
 """
@@ -51,7 +51,6 @@ def results(
     parts: Mapping[str, Shaped[np.ndarray, " n_features"]],
     why: Callable[[Mapping[str, float | int]], str],
     *,
-    ties: Float[np.ndarray, " n_features"] | None = None,
     where: Filter | str | None = None,
     limit: int = 10,
 ) -> list[SearchResult]:
@@ -62,7 +61,6 @@ def results(
         score: of every feature.
         parts: the numbers that the score is made of, of every feature.
         why: from a feature's parts to a few words.
-        ties: what goes before the number among equals, the highest first.
         where: a filter, or its text; it may ask for the score.
         limit: results at most.
 
@@ -74,8 +72,7 @@ def results(
     if condition is not None:
         passing &= condition.mask(index, score)
     candidates = np.flatnonzero(passing)
-    second = np.zeros(len(candidates)) if ties is None else -ties[candidates]
-    order = candidates[np.lexsort((second, -score[candidates]))[: max(limit, 0)]]
+    order = candidates[np.argsort(-score[candidates], kind="stable")[: max(limit, 0)]]
     number = index.statistics()
     found = []
     for feature in order.tolist():
@@ -105,10 +102,10 @@ def by_text(
 ) -> list[SearchResult]:
     """What fires on an example and not just anywhere.
 
-    Formula: ``score_i = A_i / max_i * log(1 / p_i) / log(N)``, where A_i is the mean or the largest activation of
-    feature i over the example's tokens, max_i its largest on the indexed corpus (a ratio above 1 counts 1), p_i
-    the share of the corpus' N tokens on which it is active. This is tf-idf (Sparck Jones 1972) with an activation
-    in place of a count: a feature that is always on says nothing about a text. The score lies in [0, 1].
+    Formula: ``score_i = A_i / Σ_j A_j * log(1 / p_i) / log(N)``, where A_i is the mean or the largest activation of
+    feature i over the example's tokens (directions have norm 1: the length of its part) and p_i the share of the
+    indexed corpus' N tokens on which it is active. This is tf-idf (Sparck Jones 1972) with an activation in place of
+    a count: a feature that is always on says nothing about a text. The score lies in [0, 1].
 
     Args:
         index: what the features are.
@@ -118,7 +115,8 @@ def by_text(
         limit: results at most.
 
     Returns:
-        Results with ``strength`` (A_i / max_i), ``rarity`` (the logarithms' ratio) and ``tokens_active``.
+        Results with ``activation`` (A_i), ``share`` (of their sum), ``rarity`` (the logarithms' ratio) and
+        ``tokens_active``.
 
     Raises:
         UnknownName: ``over`` is another word, or the filter names something unknown.
@@ -133,15 +131,15 @@ def by_text(
     else:
         total = total.scatter_reduce(0, features, flat, "amax")
     active = torch.bincount(features[flat > 0], minlength=index.n_features)
-    strength = relative(index, total.cpu().numpy().astype(np.float64))
-    rare = rarity(index)
-    parts = {"strength": strength, "rarity": rare, "tokens_active": active.cpu().numpy()}
+    here = total.cpu().numpy().astype(np.float64)
+    share, rare = here / max(float(here.sum()), 1e-12), rarity(index)
+    parts = {"activation": here, "share": share, "rarity": rare, "tokens_active": active.cpu().numpy()}
     n_here = len(codes.values)
 
     def why(part: Mapping[str, float | int]) -> str:
-        return f"on {part['tokens_active']} of {n_here} tokens, {over} {part['strength']:.0%} of its largest"
+        return f"on {part['tokens_active']} of {n_here} tokens, {over} {part['activation']:.2f}"
 
-    return results(index, strength * rare, parts, why, where=where, limit=limit)
+    return results(index, share * rare, parts, why, where=where, limit=limit)
 
 
 def rarity(index: Columns) -> Float[np.ndarray, " n_features"]:
@@ -150,15 +148,6 @@ def rarity(index: Columns) -> Float[np.ndarray, " n_features"]:
     n_active = number["n_active"].astype(np.float64)
     n_tokens = max(2.0, float((n_active / np.maximum(number["density"], 1e-300)).max()))
     return np.log(n_tokens / np.maximum(n_active, 1)) / np.log(n_tokens)
-
-
-def relative(
-    index: Columns, activation: Float[np.ndarray, " n_features"]
-) -> Float[np.ndarray, " n_features"]:
-    """Activations in units of the largest on the indexed corpus, at most 1; what fires for the first time has 1."""
-    largest = index.statistics()["max_activation"].astype(np.float64)
-    known = np.where(largest > 0, largest, activation)
-    return np.minimum(activation / np.where(known > 0, known, 1), 1)
 
 
 def by_direction(
@@ -193,6 +182,40 @@ def by_direction(
         cosine,
         {"cosine": cosine},
         lambda part: f"cosine {part['cosine']:.2f} with {feature}",
+        where=where,
+        limit=limit,
+    )
+
+
+def by_company(
+    index: Searchable,
+    feature: int,
+    correlations: Mapping[int, float],
+    *,
+    where: Filter | str | None = None,
+    limit: int = 10,
+) -> list[SearchResult]:
+    """The features that fire together with a feature, by the correlations that an index lists for it.
+
+    Args:
+        index: what the features are.
+        feature: whose company.
+        correlations: another feature -> how far the two go together, above 0.
+        where: a filter, or its text.
+        limit: results at most.
+
+    Raises:
+        UnknownName: the dictionary has no such feature, or the filter names something unknown.
+        WrongUse: the filter cannot be read.
+    """
+    index.check(feature)
+    score = np.zeros(index.n_features)
+    score[list(correlations)] = list(correlations.values())
+    return results(
+        index,
+        score,
+        {"correlation": score},
+        lambda part: f"correlation {part['correlation']:.2f} with {feature}",
         where=where,
         limit=limit,
     )

@@ -35,6 +35,11 @@ def check_text(text: str) -> None:
         ) from error
 
 
+def quoted(word: str) -> str:
+    """A word as a full-text query takes it, whatever signs it holds; a zero byte would end the query."""
+    return '"' + word.replace('"', '""').replace("\0", " ") + '"'
+
+
 @dataclass(frozen=True)
 class Lookup:
     """Questions to an index' database."""
@@ -47,7 +52,8 @@ class Lookup:
 
     def overlap(self, word: str) -> tuple[float, Float[np.ndarray, " n_features"]] | None:
         """Weight and overlap of a query word with every feature; None when the corpus has no form of it."""
-        stem = '"' + word.replace('"', '""') + '"'
+        # Full-text search reads to the first zero: without it the quote would stay open.
+        stem = quoted(word)
         rows = self.database.execute(
             "SELECT occurrences, base, features FROM word WHERE text = :word OR id IN "
             "(SELECT rowid FROM stem WHERE stem MATCH :stem ORDER BY rowid LIMIT :most)",
@@ -143,7 +149,7 @@ class Lookup:
 
     def description_scores(self, text: str) -> Float[np.ndarray, " n_features"]:
         """How each feature's description names all words of a text, by what it does with them: see ``NAMED``."""
-        words = " ".join('"' + word.replace('"', '""') + '"' for word in words_of(text))
+        words = " ".join(map(quoted, words_of(text)))
         score = np.zeros(self.n_features)
         for value, columns in NAMED if words else ():
             rows = self.database.execute(

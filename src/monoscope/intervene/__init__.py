@@ -1,6 +1,7 @@
 """What can be changed: features pinned, shifted, scaled or switched off, reconstructions spliced in."""
 
 from monoscope.intervene.ablation import Ablations, ablations
+from monoscope.intervene.attribution import Attribution, attribution
 from monoscope.intervene.dose import Dose, Effect, dose_response, rank_by_effect, recommended, undosed
 from monoscope.intervene.edits import Ablate, Add, Clamp, Edit, Scale, edit_function
 from monoscope.intervene.prompts import story_beginnings
@@ -12,6 +13,7 @@ __all__ = [
     "Ablate",
     "Ablations",
     "Add",
+    "Attribution",
     "Clamp",
     "Dose",
     "Edit",
@@ -20,6 +22,7 @@ __all__ = [
     "Topic",
     "ablated",
     "ablations",
+    "attribution",
     "dose_response",
     "edit_function",
     "rank_by_effect",

@@ -49,6 +49,7 @@ class Index:
             promoted=(),
             suppressed=(),
             neighbours=(),
+            coactive=(),
         )
 
 

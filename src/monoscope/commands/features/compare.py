@@ -107,7 +107,7 @@ def contrast_text(result: dict[str, Any]) -> str:
     """The result for people."""
     texts, tokens = result["n_texts"], result["n_tokens"]
     sides = [f"{counted(texts[side], 'text')} ({counted(tokens[side], 'token')})" for side in (0, 1)]
-    head = f"{sides[0]} against {sides[1]}" if texts[1] else f"{sides[0]} against chance"
+    head = f"{sides[0]} against {sides[1]}" if texts[1] else f"{sides[0]} against the indexed corpus"
     return (
         f"{head}\n{table(result['results'])}" if result["results"] else f"{head}: no feature tells them apart"
     )

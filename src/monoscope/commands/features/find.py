@@ -12,7 +12,7 @@ from monoscope.commands.progress import Reporter
 from monoscope.errors import UnknownName, WrongUse, nearest
 from monoscope.features import FeatureIndex, SearchResult
 from monoscope.features.filter_text import as_filter
-from monoscope.features.finding import Over, by_direction, by_text
+from monoscope.features.finding import Over, by_company, by_direction, by_text
 from monoscope.features.texts import read_texts
 
 By = Literal["both", "overlap", "effect", "token", "promotes", "description", "text", "concept"]
@@ -105,7 +105,7 @@ def search_text(result: dict[str, Any]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class NearOptions:
-    """The features whose directions are closest to a feature's own, by cosine."""
+    """A feature's neighbours: directions closest to its own (--by cosine), or what fires with it (coactivation)."""
 
     run: Run
     """Folder of the run."""
@@ -113,6 +113,8 @@ class NearOptions:
     """Its number."""
     limit: int = 10
     """Results at most."""
+    by: Literal["cosine", "coactivation"] = "cosine"
+    """What makes a neighbour."""
     where: Where = "alive"
     """Only features that pass this."""
 
@@ -128,18 +130,18 @@ def near(options: NearOptions, *, reporter: Reporter | None = None) -> dict[str,
     opened = OpenRun.at(options.run, reporter or Reporter())
     index = opened.features()
     index.check(options.feature)
-    found = by_direction(
-        index,
-        opened.dictionary.directions,
-        options.feature,
-        where=options.where or None,
-        limit=options.limit,
-    )
-    return answer(options.feature, found, description=index.description(options.feature))
+    kept: dict[str, Any] = {"where": options.where or None, "limit": options.limit}
+    if options.by == "cosine":
+        found = by_direction(index, opened.dictionary.directions, options.feature, **kept)
+    else:
+        listed = index.record(options.feature).coactive
+        company = {each.feature: each.correlation for each in listed}
+        found = by_company(index, options.feature, company, **kept)
+    return answer(options.feature, found, by=options.by, description=index.description(options.feature))
 
 
 def near_text(result: dict[str, Any]) -> str:
     """The result for people."""
     head = f"{result['query']}: {result['description']}"
-    found = table(result["results"]) if result["results"] else "no feature points its way"
+    found = table(result["results"]) if result["results"] else "no feature is near it"
     return f"{head}\n{found}"

@@ -41,9 +41,9 @@ def nothing(sentence: str, where: str) -> str:
 def table(results: Sequence[dict[str, Any]]) -> str:
     """Results for people."""
     width = max((len(each["why"]) for each in results), default=0)
-    lines = [f"{'feature':>8}  {'score':>6}  {'density':>8}  {'why':<{width}}  description"]
+    lines = [f"{'feature':>8}  {'score':>7}  {'density':>8}  {'why':<{width}}  description"]
     lines += [
-        f"{each['feature']:>8}  {each['score']:6.2f}  {each['density']:8.3%}  {each['why']:<{width}}  "
+        f"{each['feature']:>8}  {each['score']:7.3g}  {each['density']:8.3%}  {each['why']:<{width}}  "
         f"{each['description']}"
         for each in results
     ]
