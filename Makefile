@@ -9,7 +9,7 @@ demo: $(STAMP)
 	$(BIN)/monoscope demo
 
 test: $(STAMP) check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 check: $(STAMP)
 	$(BIN)/ruff check .

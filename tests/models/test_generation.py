@@ -155,7 +155,8 @@ def test_temperature_nought_and_a_tiny_nucleus_take_the_likeliest(
 ) -> None:
     likeliest = int(torch.tensor(logits).argmax())
     assert choose(Sampling(temperature=0), logits, uniform) == likeliest
-    if len({*torch.tensor(logits).tolist()}) == len(logits):
+    # Logits that differ by less than rounding have equal probabilities.
+    if len(logits) == 1 or sorted(logits)[-1] - sorted(logits)[-2] > 1e-3:
         assert choose(Sampling(temperature=1, top_p=1e-9), logits, uniform) == likeliest
 
 

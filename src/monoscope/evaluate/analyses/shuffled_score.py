@@ -52,7 +52,7 @@ class Company:
 @torch.no_grad()
 def company(
     dictionary: SparseAutoencoder,
-    readings: Iterable[tuple[Int[np.ndarray, " batch"], Float[Tensor, "batch d_model"]]],
+    readings: Iterable[tuple[Int[np.ndarray, " _"], Float[Tensor, "_ d_model"]]],
     rows: TokenRows,
     features: Int[Tensor, " feature"],
     vocabulary_size: int,
