@@ -371,7 +371,9 @@ def arguments() -> Namespace:
         "--layer", default="blocks.2.resid_post", help="the site, as monoscope harvest takes it"
     )
     parser.add_argument("--only", nargs="+", choices=peer_train.VARIANTS, metavar="VARIANT")
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), metavar="PEER")
+    parser.add_argument(
+        "--peers", nargs="*", choices=peer_train.ADAPTERS, default=list(peer_train.ADAPTERS), metavar="PEER"
+    )
     parser.add_argument("--levels", nargs="+", type=int, default=[8, 16, 32], metavar="L0")
     parser.add_argument("--learning-rates", nargs="*", type=float, default=[2e-3], metavar="RATE",
                         help="of the common setting, each tried beside the defaults")  # fmt: skip

@@ -26,7 +26,7 @@ import peer_train
 import torch
 from encoder_product import encoder_product
 from hardware import row, write
-from peer_adapters import SHARES, NoSuchVariant, Trained
+from peer_adapters import ADAPTERS, SHARES, NoSuchVariant, Trained
 from peer_environments import ENVIRONMENTS, PEERS, NotInstalled, environment
 from torch import Tensor
 
@@ -228,10 +228,10 @@ def compared(records: list[dict[str, Any]], product: float, what: str) -> list[d
     seconds = mine["seconds_per_step"]
     rows = [row(f"{what}: a step, in bf16 products", seconds / product, "<= 2.0")]
     ran = [record for record in peers if "error" not in record]
-    for bound, names in ((5, PEERS), (15, ("sae-lens",)), (15, ("dictionary-learning",))):
+    for bound, names in ((5, ADAPTERS), (15, ("sae-lens",)), (15, ("dictionary-learning",))):
         theirs = [record["seconds_per_step"] for record in ran if record["peer"] in names]
         if theirs:
-            which = "the fastest peer" if names is PEERS else names[0]
+            which = "the fastest peer" if names is ADAPTERS else names[0]
             rows.append(row(f"{what}: a step of {which}, in ours", min(theirs) / seconds, f">= {bound}"))
     if ran:
         lowest = min(record["fvu"] for record in ran)
@@ -246,7 +246,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="a small size and few steps")
     parser.add_argument("--tokens", type=int, help=f"of each contestant; by default {TOKENS:,}")
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--peers", nargs="*", choices=ADAPTERS, default=list(ADAPTERS))
     parser.add_argument(
         "--dtypes", nargs="+", choices=("float32", "bfloat16"), default=["float32", "bfloat16"]
     )
