@@ -28,15 +28,13 @@ minute on and a reader sees it grow::
 A number that is None or not finite is shown as a dash.
 """
 
-import base64
-import hashlib
 from collections.abc import Mapping
-from importlib import resources
 from string import Template
 from typing import Any
 
 from monoscope.errors import BrokenInput
-from monoscope.explore.markup import Markup, element, join, trusted
+from monoscope.explore.document import page_file, policy, script_of, style_of
+from monoscope.explore.markup import Markup, element, join
 from monoscope.explore.sections.analyses import analyses
 from monoscope.explore.sections.browser import browser
 from monoscope.explore.sections.details import details
@@ -49,7 +47,7 @@ from monoscope.explore.sections.training import training
 
 STYLES = ("style.css", "sections.css", "card.css")
 """Style sheets of the page, in their order."""
-SCRIPTS = ("decode.js", "tooltip.js", "card.js", "list.js", "page.js")
+SCRIPTS = ("decode.js", "tooltip.js", "card.js", "rows.js", "list.js", "page.js")
 """Scripts of the page, in their order; they share one scope, and the last starts the others."""
 ANCHORS: dict[str, str] = {
     "idea": "The idea",
@@ -84,10 +82,9 @@ def report_html(report: Mapping[str, Any]) -> str:
     status = report.get("status") or {"complete": True}
     complete = bool(status.get("complete"))
     top = [opening(title, report.get("run") or {}, complete=complete), progress(status)]
-    style = "".join(_file(name) for name in STYLES)
-    script = '(() => {\n"use strict";\n' + "".join(_file(name) for name in SCRIPTS) + "})();\n"
-    return Template(_file("report.html")).substitute(
-        policy=_policy(style, script),
+    style, script = style_of(STYLES), script_of(SCRIPTS)
+    return Template(page_file("report.html")).substitute(
+        policy=policy(style, script),
         refresh=_refresh(status),
         title=join(f"{title} · monoscope"),
         style=style,
@@ -126,29 +123,3 @@ def _refresh(status: Mapping[str, Any]) -> Markup:
     if status.get("complete") or status.get("error"):
         return Markup()
     return element("noscript", element("meta", http_equiv="refresh", content=RENEWED_EVERY))
-
-
-def _policy(style: str, script: str) -> str:
-    """Content security policy: this script, this style, a drawn icon, and nothing else from anywhere."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {_source(script)}",
-            f"style-src {_source(style)}",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        )
-    )
-
-
-def _source(text: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return f"'sha256-{digest}'"
-
-
-def _file(name: str) -> Markup:
-    """A file of the page, as it is in the package."""
-    return trusted(resources.files("monoscope.explore").joinpath("page", name).read_text(encoding="utf-8"))

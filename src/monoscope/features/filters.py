@@ -13,6 +13,7 @@ Numbers are compared as whole columns; descriptions are asked of the database.
 import json
 import math
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -71,9 +72,10 @@ class Columns(Protocol):
         ...
 
 
-class Filter:
+class Filter(ABC):
     """A condition on features."""
 
+    @abstractmethod
     def mask(self, columns: Columns, score: Shaped[np.ndarray, " n_features"] | None = None) -> Mask:
         """True for the features that meet it.
 
@@ -84,7 +86,6 @@ class Filter:
         Raises:
             WrongUse: the filter asks for a score and there is none.
         """
-        raise NotImplementedError
 
     def __and__(self, other: "Filter") -> "Filter":
         return Both(self, other)

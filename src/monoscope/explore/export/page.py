@@ -1,12 +1,10 @@
 """The exported page: the report's card and colours around data that is fetched."""
 
-import base64
-import hashlib
-from importlib import resources
 from string import Template
 
+from monoscope.explore.document import page_file, policy, script_of, style_of
 from monoscope.explore.export.source import Origin
-from monoscope.explore.markup import Markup, element, join, trusted
+from monoscope.explore.markup import Markup, element, join
 from monoscope.explore.sections.browser import ORDERS
 from monoscope.explore.sections.frame import legend
 from monoscope.explore.wording import Number, count
@@ -16,6 +14,7 @@ STYLES = ("style.css", "sections.css", "card.css", "site.css")
 SCRIPTS = (
     "tooltip.js",
     "card.js",
+    "rows.js",
     "page.js",
     "site_records.js",
     "site_words.js",
@@ -36,12 +35,11 @@ def site_html(origin: Origin, n_features: int, n_alive: int | None, n_tokens: Nu
         n_alive: those that fired, where it is known.
         n_tokens: tokens of the indexed corpus, where it is known.
     """
-    style = "".join(_file(name) for name in STYLES)
-    script = '(() => {\n"use strict";\n' + "".join(_file(name) for name in SCRIPTS) + "})();\n"
+    style, script = style_of(STYLES), script_of(SCRIPTS)
     model = origin.model.rstrip("/").split("/")[-1]
     orders = [element("option", name, value=key) for key, name in ORDERS.items() if key != SHUFFLED]
-    return Template(_file("site.html")).substitute(
-        policy=_policy(style, script),
+    return Template(page_file("site.html")).substitute(
+        policy=policy(style, script, "connect-src 'self'"),
         title=join(f"Features of {model}"),
         style=style,
         script=script,
@@ -65,30 +63,3 @@ def _lead(
         element("code", origin.site),
         f"{read}.{silent} Orange marks the tokens on which a feature is active.",
     ]
-
-
-def _policy(style: str, script: str) -> str:
-    """Content security policy: this script, this style, a drawn icon, data of this host, and nothing else."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {_source(script)}",
-            f"style-src {_source(style)}",
-            "img-src data:",
-            "connect-src 'self'",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        )
-    )
-
-
-def _source(text: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return f"'sha256-{digest}'"
-
-
-def _file(name: str) -> Markup:
-    """A file of the page, as it is in the package."""
-    return trusted(resources.files("monoscope.explore").joinpath("page", name).read_text(encoding="utf-8"))

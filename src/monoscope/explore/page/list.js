@@ -124,16 +124,7 @@ function startList(cards, current) {
     event.preventDefault();
     list.querySelector("a")?.click();
   });
-  list.addEventListener("scroll", () => {
-    if (list.scrollTop + list.clientHeight > list.scrollHeight - 600) draw();
-  });
-  list.addEventListener("keydown", (event) => {
-    const row = event.target.closest("li");
-    const to = { ArrowDown: row?.nextElementSibling, ArrowUp: row?.previousElementSibling }[event.key];
-    if (!to) return;
-    event.preventDefault();
-    to.firstElementChild.focus();
-  });
+  followRows(list, draw);
   renew();
   return { mark, reveal, places: () => state.places };
 }

@@ -88,15 +88,6 @@ function startSiteList(list, current) {
     await draw();
   }
 
-  list.addEventListener("scroll", () => {
-    if (list.scrollTop + list.clientHeight > list.scrollHeight - 600) draw();
-  });
-  list.addEventListener("keydown", (event) => {
-    const row = event.target.closest("li");
-    const to = { ArrowDown: row?.nextElementSibling, ArrowUp: row?.previousElementSibling }[event.key];
-    if (!to) return;
-    event.preventDefault();
-    to.firstElementChild.focus();
-  });
+  followRows(list, draw);
   return { mark, show, draw, rows: () => state.rows };
 }

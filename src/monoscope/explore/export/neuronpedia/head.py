@@ -15,11 +15,19 @@ def head(
     features: Features, origin: Origin, names: Names, options: NeuronpediaOptions
 ) -> dict[str, list[dict[str, Any]]]:
     """The four small tables, one line each."""
-    content = features.manifest.content
     made = {"creatorId": options.creator_id, "createdAt": options.created}
-    context = content.get("context")
-    tokens = content.get("n_tokens")
-    release = {
+    tables = {
+        "release": release_line(origin, names, options),
+        "model": model_line(origin, names, options),
+        "sourceset": source_set_line(features, origin, names, options),
+        "source": source_line(features, names, options),
+    }
+    return {f"{name}.jsonl": [made | line] for name, line in tables.items()}
+
+
+def release_line(origin: Origin, names: Names, options: NeuronpediaOptions) -> dict[str, Any]:
+    """The line of ``release.jsonl``."""
+    return {
         "name": names.release,
         "description": f"Features of {origin.model} at {origin.site}, found by monoscope.",
         "descriptionShort": f"{origin.model} {origin.site}",
@@ -34,7 +42,11 @@ def head(
         "defaultSourceId": names.source,
         "defaultUmapSourceIds": [],
     }
-    model = {
+
+
+def model_line(origin: Origin, names: Names, options: NeuronpediaOptions) -> dict[str, Any]:
+    """The line of ``model.jsonl``."""
+    return {
         "id": names.model,
         "instruct": False,
         "displayNameShort": names.model,
@@ -51,7 +63,13 @@ def head(
         "updatedAt": options.created,
         "website": None,
     }
-    source_set = {
+
+
+def source_set_line(
+    features: Features, origin: Origin, names: Names, options: NeuronpediaOptions
+) -> dict[str, Any]:
+    """The line of ``sourceset.jsonl``."""
+    return {
         "modelId": names.model,
         "name": names.source_set,
         "hasDashboards": True,
@@ -70,7 +88,13 @@ def head(
         "showHeadAttribution": False,
         "showUmap": False,
     }
-    source = {
+
+
+def source_line(features: Features, names: Names, options: NeuronpediaOptions) -> dict[str, Any]:
+    """The line of ``source.jsonl``."""
+    context = features.manifest.content.get("context")
+    tokens = features.manifest.content.get("n_tokens")
+    return {
         "id": names.source,
         "modelId": names.model,
         "setName": names.source_set,
@@ -92,8 +116,6 @@ def head(
         "dataset": options.dataset or None,
         "notes": None,
     }
-    tables = {"release": release, "model": model, "sourceset": source_set, "source": source}
-    return {f"{name}.jsonl": [made | line] for name, line in tables.items()}
 
 
 def configuration(options: NeuronpediaOptions) -> dict[str, list[dict[str, Any]]]:
