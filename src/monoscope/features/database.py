@@ -2,7 +2,8 @@
 corpus.
 
 =========  =================================================================================================
-feature    numbers, description and lists as raw little-endian records (the dtypes below): one row is one page
+feature    numbers, description and lists as little-endian records (the dtypes below), the longer ones deflated: one
+           row is one page
 described  full-text index over the names in the descriptions, by stem and without accents
 token      a token's text, the features that promote it, and those that fire on it
 word       a word's spelling, how much of the corpus is near it, and the features that go with it
@@ -15,6 +16,7 @@ journal and no writable folder.
 """
 
 import sqlite3
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -26,13 +28,13 @@ from jaxtyping import Float, Int, Integer, Shaped, UInt8
 from monoscope.errors import BrokenInput
 
 TOKEN_SHARE = np.dtype([("token", "<u4"), ("count", "<u8"), ("share", "<f4"), ("lift", "<f4")])
-"""An entry of ``feature.tokens``."""
+"""An entry of ``feature.tokens``, :func:`deflated`."""
 LOGIT_WEIGHT = np.dtype([("token", "<u4"), ("weight", "<f4")])
 """An entry of ``feature.promoted`` and ``feature.suppressed``."""
 NEIGHBOUR = np.dtype([("feature", "<u4"), ("cosine", "<f4")])
 """An entry of ``feature.neighbours``."""
 HISTOGRAM = np.dtype([("bin", "<u2"), ("count", "<u8")])
-"""An entry of ``feature.histogram``: bins that are not empty."""
+"""An entry of ``feature.histogram``, :func:`deflated`: bins that are not empty."""
 COACTIVE = np.dtype([("feature", "<u4"), ("correlation", "<f4"), ("share", "<f4")])
 """An entry of ``feature.coactive``."""
 PROMOTER = np.dtype([("feature", "<u4"), ("score", "<f4")])
@@ -66,10 +68,12 @@ CREATE TABLE array (name TEXT PRIMARY KEY, dtype TEXT NOT NULL, data BLOB NOT NU
 """
 
 
-LAYOUT = 3
+LAYOUT = 4
 """Version of this layout; a reader refuses others."""
 ARRAYS = ("n_active", "density", "max_activation", "mean_activation")
 """Rows of ``array``, in the order in which ``feature`` has the same numbers."""
+DEFLATED = ("histogram", "examples", "tokens")
+"""Lists of ``feature`` that are stored :func:`deflated`; the others are too short for that."""
 PAGE_BYTES = 16_384
 """Bytes of a page of the database: several rows of ``feature`` fill one with little left over."""
 BLOCK = 1024
@@ -84,7 +88,7 @@ DECADES = 4.0
 
 
 def example_dtype(window: int) -> np.dtype:
-    """An entry of ``feature.examples``.
+    """An example, without its tokens.
 
     ``kind`` is a number of ``KINDS`` and ``number`` says which interval or quantile; ``before`` and ``length`` say
     which tokens are shown, and the first ``length`` of ``levels`` are theirs, as :func:`levels` makes them.
@@ -101,6 +105,25 @@ def example_dtype(window: int) -> np.dtype:
             ("levels", "u1", (window,)),
         ]
     )
+
+
+def stored_dtype(window: int, token_dtype: str | np.dtype) -> np.dtype:
+    """An entry of ``feature.examples``, :func:`deflated`: an example with the tokens from the first shown on, so that
+    a page needs no second look at the disk.
+    """
+    return np.dtype([*example_dtype(window).descr, ("tokens", token_dtype, (window,))])
+
+
+def deflated(entries: Shaped[np.ndarray, " entry"]) -> bytes:
+    """Records in few bytes: first bytes together, then second bytes, and so on, since like deflates with like."""
+    planes = np.ascontiguousarray(entries).view(np.uint8).reshape(-1, entries.dtype.itemsize).T
+    return zlib.compress(planes.tobytes())
+
+
+def inflated(blob: bytes, dtype: np.dtype) -> Shaped[np.ndarray, " entry"]:
+    """The records that were :func:`deflated`."""
+    planes = np.frombuffer(zlib.decompress(blob), np.uint8).reshape(dtype.itemsize, -1)
+    return np.ascontiguousarray(planes.T).reshape(-1).view(dtype)
 
 
 def levels(
@@ -153,6 +176,27 @@ class Lists:
     def blob(self, owner: int) -> bytes:
         """The list as it is stored."""
         return self[owner].tobytes()
+
+
+@dataclass(frozen=True)
+class ExampleLists:
+    """The examples of each feature; their tokens are looked up as they are asked for."""
+
+    lists: Lists
+    """Of ``example_dtype``."""
+    corpus: Integer[np.ndarray, " position"]
+    """Token ids by flat position."""
+
+    def __getitem__(self, owner: int) -> Shaped[np.ndarray, " entry"]:
+        """Of ``stored_dtype``."""
+        entries = self.lists[owner]
+        window = entries["levels"].shape[1]
+        stored = np.zeros(len(entries), stored_dtype(window, self.corpus.dtype))
+        for name in entries.dtype.names or ():
+            stored[name] = entries[name]
+        start = (entries["position"] - entries["before"]).astype(np.int64)
+        stored["tokens"] = self.corpus.take(start[:, None] + np.arange(window), mode="clip")
+        return stored
 
 
 def write_database(path: Path, tables: Mapping[str, Iterable[tuple]]) -> None:
