@@ -194,4 +194,4 @@ def word_row(random: np.random.Generator, n_features: int, word: int, options: I
     entries = np.zeros(n_features * options.words_kept // WORDS, layout.ASSOCIATION)
     entries["feature"] = np.sort(random.integers(0, n_features, len(entries)))
     entries["count"] = random.integers(1, options.samples, len(entries))
-    return word, f"word{word}", 1000, 1e-4, np.zeros(1, layout.PIECE).tobytes(), entries.tobytes()
+    return word, f"word{word}", 1000, 1e-4, np.zeros(1, layout.PIECE).tobytes(), layout.in_steps(entries)

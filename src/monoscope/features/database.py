@@ -43,7 +43,8 @@ FIRER = np.dtype([("feature", "<u4"), ("share", "<f4"), ("recall", "<f4")])
 """An entry of ``token.firers``: a feature that lists the token, the share of its activation that falls on it, and the
 share of the token's occurrences on which it is active."""
 ASSOCIATION = np.dtype([("feature", "<u4"), ("count", "<u2")])
-"""An entry of ``word.features``: a feature and how many of its samples have the word near."""
+"""An entry of ``word.features``, stored as :func:`in_steps` says: a feature and how many of its samples have the word
+near."""
 PIECE = np.dtype([("token", "<u4")])
 """An entry of ``word.spelling``: a token of the word's most common spelling."""
 
@@ -74,7 +75,7 @@ ARRAYS = ("n_active", "density", "max_activation", "mean_activation")
 """Rows of ``array``, in the order in which ``feature`` has the same numbers."""
 DEFLATED = ("histogram", "examples", "tokens")
 """Lists of ``feature`` that are stored :func:`deflated`; the others are too short for that."""
-PAGE_BYTES = 16_384
+PAGE_BYTES = 32_768
 """Bytes of a page of the database: several rows of ``feature`` fill one with little left over."""
 BLOCK = 1024
 """Rows that are handed over at a time."""
@@ -123,7 +124,21 @@ def deflated(entries: Shaped[np.ndarray, " entry"]) -> bytes:
 def inflated(blob: bytes, dtype: np.dtype) -> Shaped[np.ndarray, " entry"]:
     """The records that were :func:`deflated`."""
     planes = np.frombuffer(zlib.decompress(blob), np.uint8).reshape(dtype.itemsize, -1)
-    return np.ascontiguousarray(planes.T).reshape(-1).view(dtype)
+    return planes.T.copy().reshape(-1).view(dtype)
+
+
+def in_steps(entries: Shaped[np.ndarray, " entry"]) -> bytes:
+    """Records of ascending ``feature``, :func:`deflated` with what each adds to the one before in its place."""
+    steps = entries.copy()
+    steps["feature"] = np.diff(entries["feature"], prepend=np.uint32(0))
+    return deflated(steps)
+
+
+def from_steps(blob: bytes, dtype: np.dtype) -> Shaped[np.ndarray, " entry"]:
+    """The records that were stored :func:`in_steps`."""
+    entries = inflated(blob, dtype)
+    entries["feature"] = np.cumsum(entries["feature"], dtype=np.uint32)
+    return entries
 
 
 def levels(

@@ -63,7 +63,7 @@ class Lookup:
             return None
         counts = np.zeros(self.n_features, np.int64)
         for _, _, features in rows:
-            pairs = np.frombuffer(features, layout.ASSOCIATION)
+            pairs = layout.from_steps(features, layout.ASSOCIATION)
             counts[pairs["feature"].astype(np.int64)] += pairs["count"]
         base = min(sum(base for _, base, _ in rows), 1.0)
         met = np.flatnonzero(counts)

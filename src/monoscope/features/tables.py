@@ -102,7 +102,14 @@ def word_rows(words: Words, base: np.ndarray, contexts: Contexts) -> Iterator[tu
     )
     columns = zip(words.texts, words.occurrences.tolist(), base.tolist(), words.spellings, strict=True)
     for word, (text, occurrences, share, spelling) in enumerate(columns):
-        yield word, text, occurrences, share, np.array(spelling, "<u4").tobytes(), features.blob(word)
+        yield (
+            word,
+            text,
+            occurrences,
+            share,
+            np.array(spelling, "<u4").tobytes(),
+            layout.in_steps(features[word]),
+        )
 
 
 def histograms(collected: Collected) -> Lists:
