@@ -216,11 +216,15 @@ def facts(card: Card, examples: Sequence[Card], codes: Mapping[str, str]) -> lis
         [short(each["weight"], 3) for each in card["suppressed"][:ROWS]],
         [[each["feature"], round(each["cosine"], 2)] for each in card["neighbours"]],
         [
-            [each["feature"], round(each["correlation"], 2), short(each["share"], 2)]
-            for each in card["coactive"]
+            [each["feature"], round(100 * each["correlation"]), round(100 * each["share"])]
+            for each in card["coactive"][:RELATED]
         ],
         [
-            [each["method"], {name: known(score, 2) for name, score in each["scores"].items()}]
+            [
+                each["method"],
+                {name: known(score, 2) for name, score in each["scores"].items()},
+                *kind_of(each),
+            ]
             for each in card.get("descriptions", ())
         ],
         [[each["matches"], each["active"]] for each in card.get("patterns", ())],
@@ -236,6 +240,11 @@ def facts(card: Card, examples: Sequence[Card], codes: Mapping[str, str]) -> lis
             for place, example in enumerate(examples)
         ],
     ]
+
+
+def kind_of(description: Card) -> list[str]:
+    """Which tokens of a concept it tells of, where it tells of some."""
+    return [description["kind"]] if description.get("kind") else []
 
 
 def effects_of(card: Card, examples: Sequence[Card]) -> dict[int, Card]:

@@ -3,8 +3,10 @@
 A label is a line of ``RUN/labels/labels.jsonl``, as ``monoscope explain`` writes it::
 
     feature       its number
-    descriptions  [{"method", "text", "scores": {name: number}}]: what each method says, and how well it holds
-    patterns      [{"text", "matches", "active", ...}]: stretches of tokens that it fires on, in brackets where
+    descriptions  [{"method", "text", "scores": {name: number}, and, of planted concepts, "kind"}]: what each method
+                  says, and how well it holds
+    patterns      [{"text", "matches", "active", ...}]: stretches of tokens that it fires on, in brackets where; on
+                  how many tokens of other text they match, and on how many of these it is active
     effects       [{"position", "loss": [nats], "next": nats, "promoted": [[token, nats]], "suppressed": the same}]:
                   examples run again without the feature; losses are how much harder each token shown becomes to
                   predict, votes how much the feature raises a token's log-probability after ``position``
@@ -48,7 +50,7 @@ def with_labels(card: dict[str, Any], labels: Mapping[int, Label]) -> dict[str, 
     check_effects(card, effects)
     return card | {
         "descriptions": [
-            {"method": each["method"], "text": shortened(each["text"]), "scores": dict(each["scores"])}
+            {**each, "text": shortened(each["text"]), "scores": dict(each["scores"])}
             for each in label.get("descriptions") or ()
         ],
         "patterns": [

@@ -82,7 +82,7 @@ async function openCards(template) {
 
   async function card(place) {
     const whole = await block(Math.floor(place / all.perBlock));
-    const [address, active, mean, span, counts, shares, raised, lowered, near, together, scores, found, examples, words] =
+    const [address, active, mean, span, counts, shares, raised, lowered, near, together, said, found, examples, words] =
       whole[place % all.perBlock];
     const largest = all.largest[place];
     const weighted = (name, weights) => texts(name, place).map((text, each) => ({ text, weight: weights[each] }));
@@ -105,8 +105,8 @@ async function openCards(template) {
         correlation: correlation / 100,
         share: share / 100,
       })),
-      descriptions: scores.map(([method, scores], each) => ({ method, text: words[each], scores })),
-      patterns: found.map(([matches, active], each) => ({ text: words[scores.length + each], matches, active })),
+      descriptions: said.map(([method, scores, kind], each) => ({ method, kind, text: words[each], scores })),
+      patterns: found.map(([matches, active], each) => ({ text: words[said.length + each], matches, active })),
       examples: examples.map(([kind, document, peakAt, peak, effect, tokens, values, steps]) => ({
         kind,
         document,

@@ -2,19 +2,24 @@
 
 // What each method looks at.
 const METHODS = {
+  __proto__: null,
   tokens: "Fires on",
   near: "Words around it",
   patterns: "Fires on the end of",
   promotes: "Makes likelier",
   planted: "Marks the concept",
+  mention: "Marks mentions of",
+  passage: "Marks passages about",
 };
 // Scores in words; one that has none is given by its name.
 const SCORES = {
+  __proto__: null,
   tokens: { share: (share) => `${percent(share)} of its activation` },
+  near: { overlap: (score) => `overlap of the first ${score.toFixed(2)}, where 1 is always together` },
   patterns: {
     precision: (share) => `right ${percent(share)} of the time it matches`,
     recall: (share) => `finds ${percent(share)} of its activations`,
-    share: (share) => `which are ${percent(share)} of its strength`,
+    share: (share) => `which carry ${percent(share)} of its strength`,
   },
   promotes: { deviations: (count) => `the first ${written(count)} standard deviations above the average token` },
   planted: {
@@ -27,7 +32,7 @@ const SCORES = {
 const KEPT_APART = ["patterns", "planted"];
 // Nats from which an effect is told of a token, and from which it is underlined, and underlined more strongly.
 const TOLD = 0.01;
-const UNDERLINED = [0.05, 0.2, 0.8];
+const UNDERLINED = [0.1, 0.3, 1];
 
 const known = (value) => Number.isFinite(value);
 
@@ -48,7 +53,7 @@ function saidOf(card) {
     const text = each.method === "planted" ? each.text.replaceAll("_", " ") : each.text;
     const score = scoreWords(each);
     return [
-      make("dt", {}, METHODS[each.method] ?? visible(each.method)),
+      make("dt", {}, METHODS[each.kind] ?? METHODS[each.method] ?? visible(each.method)),
       make(
         "dd",
         {},
@@ -73,7 +78,7 @@ function patterns(card) {
       cell(known(matches) && known(active) && matches > 0 ? percent(active / matches) : "–"),
     ),
   );
-  const heads = ["Text", "Found", "Fires there"].map((name) => make("th", { scope: "col" }, name));
+  const heads = ["Text", "Matches", "Fires there"].map((name) => make("th", { scope: "col" }, name));
   const table = make(
     "table",
     { class: "figures" },
@@ -81,7 +86,7 @@ function patterns(card) {
     make("thead", {}, make("tr", {}, heads)),
     make("tbody", {}, rows),
   );
-  const summary = make("summary", {}, `${rows.length === 1 ? "The pattern" : `The ${rows.length} patterns`} one by one`);
+  const summary = make("summary", {}, `${rows.length === 1 ? "The pattern" : `The ${rows.length} patterns`} one by one, on text kept apart`);
   return [make("details", { class: "fold", open: "" }, summary, table)];
 }
 
@@ -170,7 +175,7 @@ function relations(card, names) {
   const together = card.coactive.map(({ feature, correlation, share }) => ({
     feature,
     figure: percent(share),
-    tip: `on for ${percent(share)} of this feature's tokens; correlation ${written(correlation)}`,
+    tip: `on for ${percent(share)} of the tokens that this feature is on for; correlation ${written(correlation)}`,
   }));
   const near = card.neighbours.map(({ feature, cosine }) => ({
     feature,
@@ -178,7 +183,7 @@ function relations(card, names) {
     tip: `cosine ${written(cosine)}`,
   }));
   const lists = [
-    related("Active together", "On for this share of the tokens that this feature is on for.", together, names),
+    related("Active together", "How often, when this feature is on, the other is on too.", together, names),
     related("Pointing nearly the same way", "Cosine of the two directions: 1 is the same, 0 unrelated.", near, names),
   ].filter(Boolean);
   return lists.length ? [make("div", { class: "relations" }, lists)] : [];

@@ -4,6 +4,9 @@ const TYPING_PAUSE = 160;
 const TRIES = 8;
 const UNNAMED = "…";
 
+// Kinds of examples that stay in the record, as they do in the report: the intervals show the whole range.
+const LEFT_OUT = /^(random|quantile)/;
+
 /** A record as the card is drawn from it. */
 function cardOf(record) {
   const { edges, counts } = record.histogram;
@@ -22,11 +25,13 @@ function cardOf(record) {
     histogram: { span: edges.length ? [edges[0], edges.at(-1)] : [], counts },
     descriptions: record.descriptions ?? [],
     patterns: record.patterns ?? [],
-    examples: record.examples.map((example) => ({
-      ...example,
-      peakAt: example.position - example.start,
-      effect: effects.get(example.position) ?? null,
-    })),
+    examples: record.examples
+      .filter((example) => !LEFT_OUT.test(example.kind))
+      .map((example) => ({
+        ...example,
+        peakAt: example.position - example.start,
+        effect: effects.get(example.position) ?? null,
+      })),
   };
 }
 
