@@ -146,7 +146,8 @@ def effect(shown: dict[str, Any], card: dict[str, Any], generator: np.random.Gen
         for name, sign in (("promoted", 1), ("suppressed", -1))
     }
     after = shown["position"] - shown["start"] + 1
-    return {"position": shown["position"], "loss": [None, *losses[1:]], "next": losses[after], **votes}
+    following = losses[after] if after < len(losses) else None
+    return {"position": shown["position"], "loss": [None, *losses[1:]], "next": following, **votes}
 
 
 def label(card: dict[str, Any], generator: np.random.Generator) -> dict[str, Any]:
