@@ -10,18 +10,16 @@ from hypothesis import strategies as st
 from explore import fake
 from monoscope.explore.cards import (
     EFFECTS,
-    LEVELS,
     RELATED,
     ROWS,
     TOKENS_IN_PAGE,
     TOLD,
     Packed,
-    character,
-    levels,
     pack,
     telling,
     within_budget,
 )
+from monoscope.explore.characters import LEVELS, character, levels
 from monoscope.explore.labels import with_labels
 from monoscope.features.record import (
     CoActivation,

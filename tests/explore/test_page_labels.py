@@ -1,10 +1,15 @@
 """What labels add to a card, as a browser shows it."""
 
+import copy
 import re
 
 import pytest
 
+from explore import fake
+from monoscope.explore import report_html
 from monoscope.explore.cards import EFFECTS
+from monoscope.explore.labels import with_labels
+from monoscope.explore.wording import UNSEEN
 
 
 def test_features_active_together_stand_beside_those_that_point_the_same_way(visit, html, report):
@@ -124,3 +129,21 @@ def test_the_keyboard_walks_along_effects(visit, html):
     assert "100\u00a0% of the largest; without the feature" in tip.inner_text()
     page.keyboard.press("ArrowRight")
     assert "without the feature" in tip.inner_text()
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 100_000, "nul\0nul", "\u202eevil\u202c", "half \ud83d", "</script><b>"]
+)
+def test_any_text_of_a_corpus_fits_a_phone_as_text(visit, text):
+    changed = copy.deepcopy(fake.report(6))
+    card = changed["features"]["cards"][2]
+    card["examples"] = card["examples"][:4]
+    card["examples"][0]["tokens"][17] = card["tokens"][0]["text"] = text
+    changed["features"]["cards"][2] = with_labels(card, {2: fake.hostile_label(card, text)})
+    page = visit(report_html(changed), "#feature-2", width=390).page
+    page.wait_for_selector("#card[data-feature='2']")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    begins = UNSEEN.sub("\ufffd", text.encode("utf-8", "replace").decode())[:200]
+    for place in (".said", ".score", ".sayings dt", ".pattern", ".effect", ".vote", ".text"):
+        assert any(begins in shown for shown in page.locator(f"#card {place}").all_text_contents()), place
+    assert page.locator("#card b b, #card img").count() == 0

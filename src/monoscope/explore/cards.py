@@ -17,10 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from monoscope.explore.characters import LEVELS, character, largest_of, levels, signed_levels
 from monoscope.explore.wording import Number
 
-LEVELS = 90
-"""Steps between 0 and a feature's largest activation."""
 CARDS_PER_BLOCK = 128
 """Cards unpacked at once."""
 TOKENS_IN_PAGE = 1_200_000
@@ -41,14 +40,6 @@ LEFT_OUT = ("random", "quantile")
 """Kinds of examples that stay in the index: in the page the intervals show the whole range."""
 OWN_LIFT = 10
 """A word is a feature's own where the feature is at least this many times likelier than elsewhere."""
-FIRST_CODE = 0x20
-"""Character of the vocabulary's first token, and of activation 0."""
-SURROGATES = range(0xD800, 0xE000)
-"""Characters that cannot stand alone."""
-STEPS = [chr(FIRST_CODE + level) for level in range(LEVELS + 1)]
-"""Character of each step."""
-UNKNOWN = chr(FIRST_CODE + LEVELS + 1)
-"""Character of a loss that is not known."""
 
 DEFLATE = 6
 """How hard it is deflated: beyond, hundredths are gained for twice the time."""
@@ -150,32 +141,9 @@ def vocabulary(cards: Sequence[Card], kept: Sequence[Sequence[Card]]) -> dict[st
     return {text: character(place) for place, text in enumerate(ordered)}
 
 
-def character(place: int) -> str:
-    """The character that stands for a place in the vocabulary."""
-    code = FIRST_CODE + place
-    return chr(code if code < SURROGATES.start else code + len(SURROGATES))
-
-
 def spell(codes: Mapping[str, str], texts: Iterable[str]) -> str:
     """Tokens as characters."""
     return "".join(map(codes.__getitem__, texts))
-
-
-def levels(activations: Iterable[Number], largest: Number) -> str:
-    """Activations as characters; whatever is above 0 is at least one step, and nothing more than the largest."""
-    if largest <= 0:
-        return "".join(STEPS[0] for _ in activations)
-    scale = LEVELS / largest
-    return "".join(
-        [STEPS[min(LEVELS, int(each * scale + 0.5)) or 1] if each > 0 else STEPS[0] for each in activations]
-    )
-
-
-def signed_levels(values: Iterable[Number | None], largest: Number) -> str:
-    """Numbers from ``-largest`` to ``largest`` as characters, the middle one for 0, and ``UNKNOWN`` for None."""
-    middle = LEVELS // 2
-    scale = middle / largest if largest > 0 else 0.0
-    return "".join(UNKNOWN if each is None else STEPS[middle + round(each * scale)] for each in values)
 
 
 def block(cards: Sequence[Card], kept: Sequence[Sequence[Card]], codes: Mapping[str, str]) -> str:
@@ -271,11 +239,6 @@ def losses_of(effect: Card) -> list[Number | None]:
 def votes_of(effect: Card) -> list[Number | None]:
     """Nats of the votes for, and of those against."""
     return [nats for name in VOTED for _, nats in effect[name]]
-
-
-def largest_of(values: Iterable[Number | None]) -> Number:
-    """What is farthest from 0."""
-    return short(max((abs(each) for each in values if each is not None), default=0.0), 3)
 
 
 def telling(card: Card) -> float:

@@ -99,7 +99,8 @@ function bracketed(text) {
 
 /** How much harder or easier a token is to predict without the feature, in words. */
 function harder(nats) {
-  const times = Number(Math.exp(Math.abs(nats)).toPrecision(2)).toLocaleString("en");
+  const ratio = Math.exp(Math.abs(nats));
+  const times = Number(ratio.toPrecision(ratio < 2 ? 3 : 2)).toLocaleString("en");
   const [way, likely] = nats > 0 ? ["harder", "less likely"] : ["easier", "as likely"];
   return [`${written(Number(Math.abs(nats).toPrecision(2)))} nats ${way} to predict`, `${times} times ${likely}`];
 }
