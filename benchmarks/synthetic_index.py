@@ -10,7 +10,7 @@ import numpy as np
 from monoscope.features import IndexOptions
 from monoscope.features import database as layout
 from monoscope.features.database import ExampleLists, Lists, write_database
-from monoscope.features.tables import FeatureLists, feature_rows
+from monoscope.features.tables import FeatureLists, feature_rows, token_rows
 from monoscope.manifest import Manifest, staged, write_manifest
 
 VOCABULARY = 50_000
@@ -60,10 +60,8 @@ def synthetic_index(out: Path, n_features: int) -> None:
         }
         tables = {
             "feature": chain.from_iterable(blocks),
-            "token": (
-                (token, text, text.strip(), *token_lists(random, n_features, options))
-                for token, text in enumerate(vocabulary)
-            ),
+            "token": token_rows(vocabulary),
+            "of_token": ((token, *token_lists(random, n_features, options)) for token in range(VOCABULARY)),
             "word": (word_row(random, n_features, word, options) for word in range(WORDS)),
             "array": ((name, column.dtype.str, column.tobytes()) for name, column in arrays.items()),
         }

@@ -5,7 +5,8 @@ corpus.
 feature    numbers, description and lists as little-endian records (the dtypes below), the longer ones deflated: one
            row is one page
 described  full-text index over the names in the descriptions, by stem and without accents
-token      a token's text, the features that promote it, and those that fire on it
+token      a token's text
+of_token   the features that promote a token, and those that fire on it
 word       a word's spelling, how much of the corpus is near it, and the features that go with it
 stem       full-text index over words, by stem and without accents
 array      one number for each feature, as raw arrays
@@ -38,10 +39,10 @@ HISTOGRAM = np.dtype([("bin", "<u2"), ("count", "<u8")])
 COACTIVE = np.dtype([("feature", "<u4"), ("correlation", "<f4"), ("share", "<f4")])
 """An entry of ``feature.coactive``."""
 PROMOTER = np.dtype([("feature", "<u4"), ("score", "<f4")])
-"""An entry of ``token.promoters``: a feature and its logit weight in standard deviations."""
+"""An entry of ``of_token.promoters``: a feature and its logit weight in standard deviations."""
 FIRER = np.dtype([("feature", "<u4"), ("share", "<f4"), ("recall", "<f4")])
-"""An entry of ``token.firers``: a feature that lists the token, the share of its activation that falls on it, and the
-share of the token's occurrences on which it is active."""
+"""An entry of ``of_token.firers``: a feature that lists the token, the share of its activation that falls on it, and
+the share of the token's occurrences on which it is active."""
 ASSOCIATION = np.dtype([("feature", "<u4"), ("count", "<u2")])
 """An entry of ``word.features``, stored as :func:`in_steps` says: a feature and how many of its samples have the word
 near."""
@@ -53,13 +54,13 @@ CREATE TABLE feature (
     id INTEGER PRIMARY KEY, description TEXT NOT NULL, n_active INTEGER, density REAL, largest REAL, mean REAL,
     histogram BLOB, examples BLOB, tokens BLOB, promoted BLOB, suppressed BLOB, neighbours BLOB, coactive BLOB
 );
+CREATE INDEX by_description ON feature (description);
 CREATE VIRTUAL TABLE described USING fts5(
     own, near, promoted, content='', columnsize=0, tokenize='porter unicode61 remove_diacritics 2'
 );
-CREATE TABLE token (
-    id INTEGER PRIMARY KEY, text TEXT NOT NULL, word TEXT NOT NULL, promoters BLOB, firers BLOB
-);
+CREATE TABLE token (id INTEGER PRIMARY KEY, text TEXT NOT NULL, word TEXT NOT NULL);
 CREATE INDEX token_by_word ON token (word);
+CREATE TABLE of_token (id INTEGER PRIMARY KEY, promoters BLOB, firers BLOB);
 CREATE TABLE word (
     id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, occurrences INTEGER, base REAL,
     spelling BLOB, features BLOB
@@ -77,6 +78,8 @@ DEFLATED = ("histogram", "examples", "tokens")
 """Lists of ``feature`` that are stored :func:`deflated`; the others are too short for that."""
 PAGE_BYTES = 32_768
 """Bytes of a page of the database: several rows of ``feature`` fill one with little left over."""
+CACHE = 8192
+"""KiB of pages that a reader keeps: the upper levels of all tables are among them."""
 BLOCK = 1024
 """Rows that are handed over at a time."""
 KINDS = ("top", "interval", "random", "quantile", "near miss")
@@ -260,6 +263,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         database = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
         )
+        database.execute(f"PRAGMA cache_size=-{CACHE}")
         database.execute("SELECT id FROM feature LIMIT 1").fetchone()
     except sqlite3.Error as error:
         raise BrokenInput(

@@ -271,8 +271,9 @@ class FeatureIndex:
         return {name: np.frombuffer(data, dtype) for name, dtype, data in rows}
 
     @cached_property
-    def _vocabulary(self) -> list[str]:
-        return [text for (text,) in self._database.execute("SELECT text FROM token ORDER BY id")]
+    def _vocabulary(self) -> Shaped[np.ndarray, " vocabulary"]:
+        texts = [text for (text,) in self._database.execute("SELECT text FROM token ORDER BY id")]
+        return np.array(texts, object)
 
     @cached_property
     def _lookup(self) -> Lookup:

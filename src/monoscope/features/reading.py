@@ -25,7 +25,9 @@ def mapped_tokens(path: Path, dtype: str) -> Integer[np.ndarray, " position"]:
         ) from error
 
 
-def read_examples(blob: bytes, largest: float, dtype: np.dtype, vocabulary: list[str]) -> tuple[Example, ...]:
+def read_examples(
+    blob: bytes, largest: float, dtype: np.dtype, vocabulary: Shaped[np.ndarray, " vocabulary"]
+) -> tuple[Example, ...]:
     """The examples of a feature whose largest activation is ``largest``; ``dtype`` is that of ``stored_dtype``."""
     entries = layout.inflated(blob, dtype)
     before, peaks = entries["before"], entries["peak"]
@@ -34,20 +36,19 @@ def read_examples(blob: bytes, largest: float, dtype: np.dtype, vocabulary: list
     starts = (entries["position"] - before).tolist()
     lengths = entries["length"].tolist()
     columns = (entries[name].tolist() for name in ("kind", "number", "position", "document"))
-    rows = zip(
-        *columns, starts, lengths, entries["tokens"].tolist(), values.tolist(), peaks.tolist(), strict=True
-    )
+    texts = vocabulary[entries["tokens"]].tolist()
+    rows = zip(*columns, starts, lengths, texts, values.tolist(), peaks.tolist(), strict=True)
     return tuple(
         Example(
             kind=f"{layout.KINDS[kind]} {number}" if number else layout.KINDS[kind],
             position=position,
             document=document,
             start=start,
-            tokens=tuple([vocabulary[token] for token in ids[:length]]),
+            tokens=tuple(words[:length]),
             activations=tuple(activations[:length]),
             peak=peak,
         )
-        for kind, number, position, document, start, length, ids, activations, peak in rows
+        for kind, number, position, document, start, length, words, activations, peak in rows
     )
 
 
@@ -62,9 +63,8 @@ def read_histogram(blob: bytes) -> Histogram:
     return Histogram(tuple(HISTOGRAM_EDGES[first : last + 2].tolist()), tuple(counts.tolist()))
 
 
-def read_weights(blob: bytes, vocabulary: list[str]) -> tuple[LogitWeight, ...]:
+def read_weights(blob: bytes, vocabulary: Shaped[np.ndarray, " vocabulary"]) -> tuple[LogitWeight, ...]:
     """Logit weights, strongest first."""
-    return tuple(
-        LogitWeight(token, vocabulary[token], weight)
-        for token, weight in np.frombuffer(blob, layout.LOGIT_WEIGHT).tolist()
-    )
+    entries = np.frombuffer(blob, layout.LOGIT_WEIGHT)
+    columns = (entries["token"].tolist(), vocabulary[entries["token"]].tolist(), entries["weight"].tolist())
+    return tuple(map(LogitWeight, *columns))

@@ -77,10 +77,16 @@ def feature_rows(
         yield feature, describe(*named), *known, *blobs, *names(*named)
 
 
-def token_rows(vocabulary: list[str], promoters: Lists, firers: Lists) -> Iterator[tuple]:
+def token_rows(vocabulary: list[str]) -> Iterator[tuple]:
     """Rows of the table ``token``."""
     for token, text in enumerate(vocabulary):
-        yield token, text, text.strip().casefold(), promoters.blob(token), firers.blob(token)
+        yield token, text, text.strip().casefold()
+
+
+def of_token_rows(promoters: Lists, firers: Lists) -> Iterator[tuple]:
+    """Rows of the table ``of_token``."""
+    for token in range(len(promoters)):
+        yield token, promoters[token].tobytes(), firers[token].tobytes()
 
 
 def firers(shares: Lists, density: Float[np.ndarray, " n_features"], vocabulary_size: int) -> Lists:
