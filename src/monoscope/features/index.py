@@ -16,8 +16,8 @@ from monoscope.features.filters import Filter
 from monoscope.features.finding import results
 from monoscope.features.lookup import Lookup, check_text
 from monoscope.features.passages import words_of
-from monoscope.features.reading import mapped_tokens, read_examples, read_histogram, read_weights
-from monoscope.features.record import CoActivation, FeatureRecord, Neighbour, SearchResult, TokenShare
+from monoscope.features.reading import mapped_tokens, read_examples, read_histogram, read_shares, read_weights
+from monoscope.features.record import CoActivation, FeatureRecord, Neighbour, SearchResult
 from monoscope.manifest import Manifest, check_parent, read_manifest
 
 _SAID: dict[str, Callable[[Mapping[str, Any]], str]] = {
@@ -95,10 +95,7 @@ class FeatureIndex:
             mean_activation=mean,
             histogram=read_histogram(histogram),
             examples=read_examples(examples, largest, self._stored, text),
-            tokens=tuple(
-                TokenShare(token, text[token], count, share, lift)
-                for token, count, share, lift in layout.inflated(tokens, layout.TOKEN_SHARE).tolist()
-            ),
+            tokens=read_shares(tokens, text),
             promoted=read_weights(promoted, text),
             suppressed=read_weights(suppressed, text),
             neighbours=tuple(

@@ -7,7 +7,7 @@ from jaxtyping import Integer, Shaped
 
 from monoscope.errors import BrokenInput
 from monoscope.features import database as layout
-from monoscope.features.record import Example, Histogram, LogitWeight
+from monoscope.features.record import Example, Histogram, LogitWeight, TokenShare
 from monoscope.features.sketches import HISTOGRAM_EDGES
 
 
@@ -68,3 +68,10 @@ def read_weights(blob: bytes, vocabulary: Shaped[np.ndarray, " vocabulary"]) -> 
     entries = np.frombuffer(blob, layout.LOGIT_WEIGHT)
     columns = (entries["token"].tolist(), vocabulary[entries["token"]].tolist(), entries["weight"].tolist())
     return tuple(map(LogitWeight, *columns))
+
+
+def read_shares(blob: bytes, vocabulary: Shaped[np.ndarray, " vocabulary"]) -> tuple[TokenShare, ...]:
+    """Shares of the tokens that a feature fires on, the most telling first."""
+    entries = layout.inflated(blob, layout.TOKEN_SHARE)
+    token, count, share, lift = (entries[name].tolist() for name in ("token", "count", "share", "lift"))
+    return tuple(map(TokenShare, token, vocabulary[entries["token"]].tolist(), count, share, lift))
