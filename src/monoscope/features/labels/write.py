@@ -31,7 +31,7 @@ def write_labels(
         labels: of feature 0, 1, 2 ..., dead ones too.
         parents: name -> content hash of what they were made from: ``dictionary``, ``features``, and more.
         options: what they were made with.
-        content: what else their manifest is to say.
+        content: what else their manifest is to say; looked at when all labels are written.
 
     Raises:
         WrongUse: a feature is missing, or there is none.
