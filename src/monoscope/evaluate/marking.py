@@ -156,9 +156,11 @@ def _at_least(rising: Int[np.ndarray, " entry"], keys: Int[np.ndarray, " key"]) 
 
 
 def _none(n_features: int) -> FeatureMarks:
-    numbers = np.full((2, n_features), -1)
-    scores = np.zeros((5, n_features))
-    return FeatureMarks(*numbers, *scores, np.zeros(n_features, np.int64))
+    concept, kind = np.full((2, n_features), -1)
+    threshold, first_f1, f1, precision, recall = np.zeros((5, n_features))
+    return FeatureMarks(
+        concept, kind, threshold, first_f1, f1, precision, recall, np.zeros(n_features, np.int64)
+    )
 
 
 def _keep_better(best: FeatureMarks, found: _Tried, concept: int, kind: int) -> None:

@@ -121,3 +121,11 @@ def strongest_deviations(
         away = weights.max(-1).values - weights.mean(-1)
         found.append(torch.where(spread > 0, away / spread.clamp_min(1e-30), 0.0).cpu())
     return torch.cat(found).numpy()
+
+
+def chance_deviation(
+    width: int, logit_weights: LogitWeights, *, seed: int, n: int = 512, quantile: float = 0.95
+) -> float:
+    """What :func:`strongest_deviations` gives for directions that mean nothing: a quantile over ``n`` random ones."""
+    directions = torch.randn(n, width, generator=torch.Generator().manual_seed(seed))
+    return float(np.quantile(strongest_deviations(directions, logit_weights), quantile))

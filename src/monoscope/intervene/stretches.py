@@ -16,7 +16,7 @@ from monoscope.models import LanguageModel, Site, edit
 from monoscope.models.resuming import resumed
 
 Progress = Callable[[int, int], None]
-BATCH_TOKENS = 1 << 12
+BATCH_TOKENS = 1 << 11
 """Tokens run at a time, about."""
 LOGITS = 1 << 25
 """Logits held at a time, about."""

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from time import monotonic
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import tyro
+from jaxtyping import Float
 
 from monoscope.commands.explain.parts import Effects, Found, Heldout, Text, found_patterns, read_heldout
 from monoscope.commands.explain.summary import pattern_figures, told
@@ -23,12 +24,14 @@ from monoscope.commands.stages import STAGES, direct_effects
 from monoscope.errors import UnknownName, WrongUse, nearest
 from monoscope.features import FeatureIndex, PatternOptions
 from monoscope.features.labels import METHODS, FeatureLabel, Labels, described, near_words, write_labels
-from monoscope.features.logits import strongest_deviations
+from monoscope.features.logits import chance_deviation, strongest_deviations
 from monoscope.manifest import is_complete, read_manifest
 from monoscope.models import load_model
 
 Precision = Literal["float32", "auto"]
 """What the model is run in, with and without a feature."""
+MOST_RUNS = 8192
+"""Examples that are run without being asked for, where features are many."""
 TOGETHER = 2048
 """Examples that are run in one go: those that end at about the same token share a batch."""
 
@@ -44,7 +47,10 @@ class ExplainCommand:
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """Folder of the run."""
-    examples: int = 3
+    examples: Annotated[
+        int | None,
+        tyro.conf.arg(metavar="N", help_behavior_hint="(default: 3, fewer where features are many)"),
+    ] = None
     """Examples of each feature that are run again without it; 0: none."""
     pattern_examples: int = 8
     """Examples of each feature that patterns are looked for in; 0: no patterns."""
@@ -57,7 +63,8 @@ class ExplainCommand:
 
     def __post_init__(self) -> None:
         for name, least in {"examples": 0, "pattern_examples": 0, "heldout_tokens": 1, "seed": 0}.items():
-            if (value := getattr(self, name)) < least:
+            value = getattr(self, name)
+            if value is not None and value < least:
                 raise WrongUse(
                     f"--{name.replace('_', '-')} {value} is below {least}", f"give {least} or more"
                 )
@@ -66,10 +73,33 @@ class ExplainCommand:
                 f"{self.precision!r} is no precision", nearest(self.precision, get_args(Precision))
             )
 
+    def resolved(self, n_features: int) -> "ExplainCommand":
+        """The same with a number of examples: 3, or so many that ``MOST_RUNS`` are run in all, and one in any case."""
+        if self.examples is not None:
+            return self
+        return replace(self, examples=max(1, min(3, MOST_RUNS // n_features)))
+
     @property
     def patterns(self) -> PatternOptions:
         """How patterns are looked for: shorter, and in fewer draws, than one would for a few features."""
         return PatternOptions(longest=8, draws=3, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class Promotes:
+    """How far the token that each feature promotes most stands out, in standard deviations over the vocabulary."""
+
+    deviations: Float[np.ndarray, " n_features"]
+    """See :func:`monoscope.features.logits.strongest_deviations`."""
+    chance: float
+    """What 95 % of random directions stay below."""
+    median: float
+    """Of the features that fire."""
+
+    def of(self, feature: int) -> float | None:
+        """A feature's; None where it stands out no more than a direction that means nothing."""
+        value = float(self.deviations[feature])
+        return value if value > self.chance else None
 
 
 def explain_run(options: ExplainCommand, *, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -79,10 +109,14 @@ def explain_run(options: ExplainCommand, *, reporter: Reporter | None = None) ->
     complete.
 
     Returns:
-        ``run`` and ``labels`` (folders), ``n_features``, ``methods`` (how many features each describes), ``patterns``
-        (beside the token baseline: :func:`monoscope.commands.explain.summary.pattern_figures`), ``planted`` (concepts
-        ``tried``, ``concepts`` and ``features`` called by one; None where nothing is tagged), ``effects`` (``examples``
-        run again), ``heldout_tokens`` (read), and ``seconds`` of each part and of ``all`` this call.
+        - ``run`` and ``labels``: folders;
+        - ``n_features``, and ``methods``: how many features each describes;
+        - ``patterns``: beside the token baseline, see :func:`monoscope.commands.explain.summary.pattern_figures`;
+        - ``planted``: concepts ``tried``, ``concepts`` and ``features`` called by one; None where nothing is tagged;
+        - ``promotes``: standard deviations, the ``median`` feature's and the ``chance`` that 95 % of random directions
+          stay below: only what is above is told; None where directions don't reach the logits;
+        - ``effects``: ``examples`` run again;
+        - ``heldout_tokens`` read, and ``seconds`` of each part and of ``all`` this call.
 
     Raises:
         MissingInput: the run has no dictionary or no index, or its index was made without ``keep_state``.
@@ -91,6 +125,7 @@ def explain_run(options: ExplainCommand, *, reporter: Reporter | None = None) ->
     began = monotonic()
     opened = OpenRun.at(options.run, reporter or Reporter())
     index = opened.features()
+    options = options.resolved(index.n_features)
     with opened.folder.held():
         labels = _current(opened, index, options) or _made(opened, index, options)
         opened.folder.tidy()
@@ -100,6 +135,7 @@ def explain_run(options: ExplainCommand, *, reporter: Reporter | None = None) ->
         "labels": str(labels.folder),
         "n_features": labels.n_features,
         **figures,
+        "methods": {name: figures["methods"][name] for name in METHODS},
         "seconds": {**figures["seconds"], "all": round(monotonic() - began, 2)},
     }
 
@@ -143,6 +179,7 @@ def _made(opened: OpenRun, index: FeatureIndex, options: ExplainCommand) -> Labe
         "planted": None
         if heldout.marks is None
         else {"tried": len(heldout.concepts), "concepts": 0, "features": 0},
+        "promotes": None,
         "effects": {"examples": 0},
         "heldout_tokens": heldout.n_tokens,
         "seconds": seconds,
@@ -153,11 +190,13 @@ def _made(opened: OpenRun, index: FeatureIndex, options: ExplainCommand) -> Labe
         "heldout": heldout.hash,
         "model": opened.lm.hash,
     }
-    with _timed(seconds, "labels"), opened.reporter.stage("labels", "features") as advance:
-        made = _labels(opened, index, heldout, effects, advance)
+    with opened.reporter.stage("labels", "features") as advance:
+        promotes = _promotes(opened, index, options.seed)
+        figures["promotes"] = promotes and {"chance": promotes.chance, "median": promotes.median}
+        made = _labels(opened, index, heldout, effects, promotes, advance)
         labels = write_labels(
             opened.folder.labels,
-            _counted(made, figures),
+            _counted(made, figures, monotonic()),
             parents=parents,
             options=_options(options),
             content={"figures": figures},
@@ -179,10 +218,11 @@ def _labels(
     index: FeatureIndex,
     heldout: Heldout,
     effects: Effects | None,
+    promotes: Promotes | None,
     advance: Callable[[int, int], None],
 ) -> Iterator[FeatureLabel]:
     """The labels of all features, some at a time."""
-    vocabulary, near, deviations = opened.lm.vocabulary_strings(), near_words(index), _deviations(opened)
+    vocabulary, near = opened.lm.vocabulary_strings(), near_words(index)
     patterns = heldout.found.patterns
     size = max(1, TOGETHER // max(1, effects.examples)) if effects is not None else TOGETHER
     records = map(index.record, range(index.n_features))
@@ -193,7 +233,7 @@ def _labels(
             descriptions, shown = described(
                 record,
                 near[feature],
-                None if deviations is None else float(deviations[feature]),
+                None if promotes is None else promotes.of(feature),
                 patterns[feature] if patterns else None,
                 vocabulary,
             )
@@ -204,13 +244,18 @@ def _labels(
         advance(block[-1].feature + 1, index.n_features)
 
 
-def _deviations(opened: OpenRun) -> np.ndarray | None:
-    """How far each feature's strongest logit weight stands out; None where it does not reach the logits."""
+def _promotes(opened: OpenRun, index: FeatureIndex, seed: int) -> Promotes | None:
+    """How far what features promote stands out; None where directions don't reach the logits."""
     weights = direct_effects(opened.lm, opened.site)
-    return None if weights is None else strongest_deviations(opened.model_dictionary.directions, weights)
+    if weights is None:
+        return None
+    directions = opened.model_dictionary.directions
+    found = strongest_deviations(directions, weights)
+    chance = chance_deviation(directions.shape[1], weights, seed=seed)
+    return Promotes(found, chance, float(np.median(found[index.alive])))
 
 
-def _counted(labels: Iterator[FeatureLabel], figures: dict[str, Any]) -> Iterator[FeatureLabel]:
+def _counted(labels: Iterator[FeatureLabel], figures: dict[str, Any], began: float) -> Iterator[FeatureLabel]:
     """The same labels; what they hold is counted in ``figures`` as they pass."""
     concepts: Counter[str] = Counter()
     for label in labels:
@@ -222,6 +267,7 @@ def _counted(labels: Iterator[FeatureLabel], figures: dict[str, Any]) -> Iterato
         yield label
     if figures["planted"] is not None:
         figures["planted"] |= {"concepts": len(concepts), "features": concepts.total()}
+    figures["seconds"]["labels"] = round(monotonic() - began, 2)
 
 
 @contextmanager

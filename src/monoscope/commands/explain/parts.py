@@ -156,7 +156,7 @@ class Effects:
     """What the examples refer to."""
     examples: int
     """Strongest examples of a feature that are run."""
-    vocabulary: Sequence[str]
+    vocabulary: list[str]
     """Text of every token."""
 
     def of(self, records: Sequence[FeatureRecord]) -> list[tuple[ExampleEffect, ...]]:
@@ -191,10 +191,8 @@ class Effects:
         return [tuple(next(effects) for _ in examples) for examples in chosen]
 
     def _named(self, tokens: np.ndarray, values: np.ndarray) -> tuple[tuple[str, float], ...]:
-        return tuple(
-            (self.vocabulary[token], value)
-            for token, value in zip(tokens.tolist(), values.tolist(), strict=True)
-        )
+        texts = [self.vocabulary[token] for token in tokens.tolist()]
+        return tuple(zip(texts, values.tolist(), strict=True))
 
 
 def _known(values: np.ndarray) -> list[float | None]:

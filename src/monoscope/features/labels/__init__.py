@@ -10,6 +10,7 @@ from monoscope.features.labels.record import (
     ShownPattern,
     standing,
 )
+from monoscope.features.labels.search import by_description
 from monoscope.features.labels.write import write_labels
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "LabelMatch",
     "Labels",
     "ShownPattern",
+    "by_description",
     "described",
     "near_words",
     "standing",

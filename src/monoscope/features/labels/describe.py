@@ -18,6 +18,8 @@ from monoscope.features.search import overlap
 
 NAMED = 3
 """Tokens, words or patterns that a description names."""
+LEAST_SHARE = 0.1
+"""Patterns that explain less than this part of what the first one explains on held-out text are not named."""
 MOST_PATTERNS = 8
 """Patterns that a label holds."""
 WORDS = 4096
@@ -49,10 +51,16 @@ def described(
             found.append(Description("near", ", ".join(text for text, _ in near), {"overlap": near[0][1]}))
     shown = [] if patterns is None else shown_patterns(patterns, vocabulary)
     if patterns is not None and shown:
-        found.append(Description("patterns", "; ".join(text for text, _ in shown[:NAMED]), _scores(patterns)))
+        found.append(Description("patterns", "; ".join(_named(shown)), _scores(patterns)))
     if record.tokens and parts.promoted and deviations is not None:
         found.append(Description("promotes", ", ".join(parts.promoted), {"deviations": deviations}))
     return tuple(found), tuple(_line(text, pattern) for text, pattern in shown[:MOST_PATTERNS])
+
+
+def _named(shown: Sequence[tuple[str, Pattern]]) -> list[str]:
+    """The patterns that a description names."""
+    least = LEAST_SHARE * (shown[0][1].share or 0.0)
+    return [text for text, pattern in shown[:NAMED] if (pattern.share or 0.0) >= least]
 
 
 def _scores(patterns: FeaturePatterns) -> dict[str, float | None]:

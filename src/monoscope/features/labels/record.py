@@ -118,10 +118,8 @@ class FeatureLabel:
                     each["position"],
                     tuple(each["loss"]),
                     each["next"],
-                    *(
-                        tuple((text, value) for text, value in each[name])
-                        for name in ("promoted", "suppressed")
-                    ),
+                    tuple((text, value) for text, value in each["promoted"]),
+                    tuple((text, value) for text, value in each["suppressed"]),
                 )
                 for each in record["effects"]
             ),
