@@ -30,6 +30,7 @@ from monoscope.models import load_model
 
 Precision = Literal["float32", "auto"]
 """What the model is run in, with and without a feature."""
+FEWER = tyro.conf.arg(metavar="N", help_behavior_hint="(default: 3, fewer where features are many)")
 MOST_RUNS = 8192
 """Examples that are run without being asked for, where features are many."""
 TOGETHER = 2048
@@ -47,10 +48,7 @@ class ExplainCommand:
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """Folder of the run."""
-    examples: Annotated[
-        int | None,
-        tyro.conf.arg(metavar="N", help_behavior_hint="(default: 3, fewer where features are many)"),
-    ] = None
+    examples: Annotated[int | None, FEWER] = None
     """Examples of each feature that are run again without it; 0: none."""
     pattern_examples: int = 8
     """Examples of each feature that patterns are looked for in; 0: no patterns."""
@@ -210,7 +208,7 @@ def _effects(opened: OpenRun, text: Text, options: ExplainCommand) -> Effects:
     lm = opened.lm
     if options.precision == "float32" and str(lm.dtype) != "torch.float32":
         lm = load_model(opened.recipe.model, dtype="float32")
-    return Effects(lm, opened.model_dictionary, text, options.examples, lm.vocabulary_strings())
+    return Effects(lm, opened.model_dictionary, text, options.examples or 0, lm.vocabulary_strings())
 
 
 def _labels(

@@ -190,7 +190,7 @@ class Effects:
         )
         return [tuple(next(effects) for _ in examples) for examples in chosen]
 
-    def _named(self, tokens: np.ndarray, values: np.ndarray) -> tuple[tuple[str, float], ...]:
+    def _named(self, tokens: np.ndarray, values: np.ndarray) -> tuple[tuple[str, float | None], ...]:
         texts = [self.vocabulary[token] for token in tokens.tolist()]
         return tuple(zip(texts, values.tolist(), strict=True))
 

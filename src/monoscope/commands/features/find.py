@@ -26,7 +26,8 @@ class SearchOptions:
 
     By words: what stands around their activations (--by overlap), what they promote (effect), or both. By one token
     of the vocabulary, exactly as it looks: what fires on it (token), what promotes it (promotes). By words of the
-    description, and of those that monoscope explain made. By example: what fires on a text. By concept: what marks a concept that the corpus is tagged with.
+    description, and of those that monoscope explain made. By example: what fires on a text. By concept: what marks a
+    concept that the corpus is tagged with.
 
     A filter keeps some of the features: --where 'density<1% & max>5 & description~"bridge" & alive'. It knows density,
     n_active, max, mean, feature, score, description and site, joined by &, | and ~.

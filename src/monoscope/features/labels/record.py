@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 METHODS = ("tokens", "near", "patterns", "promotes", "planted")
@@ -61,9 +61,9 @@ class ExampleEffect:
     """Nats by which the loss of each token shown rises without the feature; None where nothing predicts the token."""
     next: float | None
     """The same for the token after ``position``; None at the end of a text."""
-    promoted: tuple[tuple[str, float], ...]
+    promoted: tuple[tuple[str, float | None], ...]
     """Tokens whose log-probability after ``position`` the feature raised most, and by how many nats."""
-    suppressed: tuple[tuple[str, float], ...]
+    suppressed: tuple[tuple[str, float | None], ...]
     """Tokens whose log-probability it lowered most; numbers below 0."""
 
 
@@ -77,7 +77,7 @@ class FeatureLabel:
     """In the order of ``METHODS``; without the methods that have nothing to say."""
     patterns: tuple[ShownPattern, ...] = ()
     """The most telling first."""
-    effects: tuple[ExampleEffect, ...] = field(default=())
+    effects: tuple[ExampleEffect, ...] = ()
     """One for each example that was run again, the strongest first."""
 
     def to_json(self) -> dict[str, Any]:
