@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import monotonic
@@ -23,7 +24,15 @@ from monoscope.commands.run import FINAL
 from monoscope.commands.stages import STAGES, direct_effects
 from monoscope.errors import UnknownName, WrongUse, nearest
 from monoscope.features import FeatureIndex, PatternOptions
-from monoscope.features.labels import METHODS, FeatureLabel, Labels, described, near_words, write_labels
+from monoscope.features.labels import (
+    METHODS,
+    ExampleEffect,
+    FeatureLabel,
+    Labels,
+    described,
+    near_words,
+    write_labels,
+)
 from monoscope.features.logits import chance_deviation, strongest_deviations
 from monoscope.manifest import is_complete, read_manifest
 from monoscope.models import load_model
@@ -225,7 +234,10 @@ def _labels(
     size = max(1, TOGETHER // max(1, effects.examples)) if effects is not None else TOGETHER
     records = map(index.record, range(index.n_features))
     while block := list(islice(records, size)):
-        run_again = effects.of(block) if effects is not None else [()] * len(block)
+        run_again: Sequence[tuple[ExampleEffect, ...]] = [()] * len(block)
+        if effects is not None:
+            done = partial(_share_of_block, advance, block[0].feature, len(block), index.n_features)
+            run_again = effects.of(block, done)
         for record, effect in zip(block, run_again, strict=True):
             feature = record.feature
             descriptions, shown = described(
@@ -240,6 +252,13 @@ def _labels(
                 feature, (*descriptions, *([planted] if planted is not None else [])), shown, effect
             )
         advance(block[-1].feature + 1, index.n_features)
+
+
+def _share_of_block(
+    advance: Callable[[int, int], None], first: int, size: int, n_features: int, done: int, total: int
+) -> None:
+    """Tell how many features are done, from the examples of a block of them."""
+    advance(first + size * done // total, n_features)
 
 
 def _promotes(opened: OpenRun, index: FeatureIndex, seed: int) -> Promotes | None:

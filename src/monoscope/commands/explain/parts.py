@@ -159,8 +159,10 @@ class Effects:
     vocabulary: list[str]
     """Text of every token."""
 
-    def of(self, records: Sequence[FeatureRecord]) -> list[tuple[ExampleEffect, ...]]:
-        """The effects of some features, in the order of their records."""
+    def of(
+        self, records: Sequence[FeatureRecord], progress: Progress | None = None
+    ) -> list[tuple[ExampleEffect, ...]]:
+        """The effects of some features, in the order of their records; ``progress`` is told of examples."""
         chosen = [
             [each for each in record.examples if each.kind == "top"][: self.examples] for record in records
         ]
@@ -174,7 +176,7 @@ class Effects:
         stretches = Stretches(
             feature, row, first - row * context, last - row * context, position - row * context
         )
-        found = stretch_effects(self.lm, self.dictionary, self.text.tokens, stretches)
+        found = stretch_effects(self.lm, self.dictionary, self.text.tokens, stretches, progress=progress)
         # What follows is the same text, or the text has ended.
         after = np.minimum(position + 1, len(self.text.passage) - 1)
         goes_on = (self.text.passage[after] == self.text.passage[position]) & (after > position)
@@ -183,16 +185,19 @@ class Effects:
                 int(position[number]),
                 tuple(_known(found.loss[number, : last[number] - first[number] + 1])),
                 _known(found.next[number : number + 1])[0] if goes_on[number] else None,
-                self._named(found.promoted[number], found.promoted_by[number]),
-                self._named(found.suppressed[number], found.suppressed_by[number]),
+                self._named(found.promoted[number], found.promoted_by[number], 1),
+                self._named(found.suppressed[number], found.suppressed_by[number], -1),
             )
             for number in range(len(asked))
         )
         return [tuple(next(effects) for _ in examples) for examples in chosen]
 
-    def _named(self, tokens: np.ndarray, values: np.ndarray) -> tuple[tuple[str, float | None], ...]:
-        texts = [self.vocabulary[token] for token in tokens.tolist()]
-        return tuple(zip(texts, values.tolist(), strict=True))
+    def _named(
+        self, tokens: np.ndarray, values: np.ndarray, sign: int
+    ) -> tuple[tuple[str, float | None], ...]:
+        """Tokens that were moved in the direction of ``sign``: where few were, the list is short."""
+        pairs = zip(tokens.tolist(), values.tolist(), strict=True)
+        return tuple((self.vocabulary[token], value) for token, value in pairs if sign * value > 0)
 
 
 def _known(values: np.ndarray) -> list[float | None]:

@@ -77,7 +77,8 @@ def _lost(effect: dict[str, Any]) -> str:
     """What the model loses in an example without the feature."""
     loss = sum(value for value in effect["loss"] if value is not None)
     raised = ", ".join(f"{text!r} {value:+.2f}" for text, value in effect["promoted"][:3])
-    return f"without it the loss of these tokens is {loss:+.2f} nats; it raises {raised}"
+    said = f"without it the loss of these tokens rises by {loss:.2f} nats"
+    return f"{said}; behind the bracket it raises {raised}" if raised else said
 
 
 @dataclass(frozen=True, kw_only=True)

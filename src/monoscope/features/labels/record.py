@@ -62,7 +62,7 @@ class ExampleEffect:
     next: float | None
     """The same for the token after ``position``; None at the end of a text."""
     promoted: tuple[tuple[str, float | None], ...]
-    """Tokens whose log-probability after ``position`` the feature raised most, and by how many nats."""
+    """Tokens whose log-probability after ``position`` the feature raised most, and by how many nats, above 0."""
     suppressed: tuple[tuple[str, float | None], ...]
     """Tokens whose log-probability it lowered most; numbers below 0."""
 
