@@ -9,8 +9,8 @@ import numpy as np
 
 from monoscope.features import IndexOptions
 from monoscope.features import database as layout
-from monoscope.features.database import Lists, write_database
-from monoscope.features.tables import FeatureLists, feature_rows
+from monoscope.features.database import ExampleLists, Lists, write_database
+from monoscope.features.tables import FeatureLists, feature_rows, token_rows
 from monoscope.manifest import Manifest, staged, write_manifest
 
 VOCABULARY = 50_000
@@ -35,9 +35,20 @@ def synthetic_index(out: Path, n_features: int) -> None:
     shares = 1 / (np.arange(VOCABULARY) + 10.0)
     cumulative = np.cumsum(shares / shares.sum())
     with staged(out) as place:
+        with (place / "tokens.bin").open("wb") as file:
+            for _ in range(0, CORPUS, 1 << 20):
+                file.write(tokens(random, cumulative, 1 << 20).astype("<u2").tobytes())
+        corpus = np.memmap(place / "tokens.bin", "<u2", mode="r")
         blocks = (
             block_rows(
-                random, n_features, min(BLOCK, n_features - first), first, cumulative, vocabulary, options
+                random,
+                corpus,
+                n_features,
+                min(BLOCK, n_features - first),
+                first,
+                cumulative,
+                vocabulary,
+                options,
             )
             for first in range(0, n_features, BLOCK)
         )
@@ -49,17 +60,12 @@ def synthetic_index(out: Path, n_features: int) -> None:
         }
         tables = {
             "feature": chain.from_iterable(blocks),
-            "token": (
-                (token, text, text.strip(), promoters(random, n_features, options))
-                for token, text in enumerate(vocabulary)
-            ),
+            "token": token_rows(vocabulary),
+            "of_token": ((token, *token_lists(random, n_features, options)) for token in range(VOCABULARY)),
             "word": (word_row(random, n_features, word, options) for word in range(WORDS)),
             "array": ((name, column.dtype.str, column.tobytes()) for name, column in arrays.items()),
         }
         write_database(place / "index.sqlite", tables)
-        with (place / "tokens.bin").open("wb") as file:
-            for _ in range(0, CORPUS, 1 << 20):
-                file.write(tokens(random, cumulative, 1 << 20).astype("<u2").tobytes())
         content = {
             "layout": layout.LAYOUT,
             "n_features": n_features,
@@ -79,6 +85,7 @@ def tokens(random: np.random.Generator, cumulative: np.ndarray, n: int) -> np.nd
 
 def block_rows(
     random: np.random.Generator,
+    corpus: np.ndarray,
     n_features: int,
     n: int,
     first: int,
@@ -109,7 +116,7 @@ def block_rows(
             np.tile(np.arange(BINS) + 20, n),
             random.integers(1, 9999, n * BINS),
         ),
-        examples=example_lists(random, n, options),
+        examples=example_lists(random, corpus, n, options),
         tokens=Lists.pack(
             layout.TOKEN_SHARE,
             n,
@@ -138,7 +145,9 @@ def block_rows(
         yield first + number, *rest
 
 
-def example_lists(random: np.random.Generator, n: int, options: IndexOptions) -> Lists:
+def example_lists(
+    random: np.random.Generator, corpus: np.ndarray, n: int, options: IndexOptions
+) -> ExampleLists:
     """As many examples of each kind as a feature shows at most, each of a full window."""
     counts = {
         layout.TOP: options.top,
@@ -151,7 +160,7 @@ def example_lists(random: np.random.Generator, n: int, options: IndexOptions) ->
     size = n * len(kinds)
     positions = random.integers(options.window, CORPUS - options.window, size)
     levels = random.integers(100, 256, (size, options.window)) * (random.random((size, options.window)) < 0.2)
-    return Lists.pack(
+    lists = Lists.pack(
         layout.example_dtype(options.window),
         n,
         np.repeat(np.arange(n), len(kinds)),
@@ -164,14 +173,18 @@ def example_lists(random: np.random.Generator, n: int, options: IndexOptions) ->
         random.gamma(3, 2, size),
         levels,
     )
+    return ExampleLists(lists, corpus)
 
 
-def promoters(random: np.random.Generator, n_features: int, options: IndexOptions) -> bytes:
-    """The features that promote a token."""
-    entries = np.zeros(options.promoters_kept, layout.PROMOTER)
-    entries["feature"] = random.integers(0, n_features, len(entries))
-    entries["score"] = random.random(len(entries)) * 9
-    return entries.tobytes()
+def token_lists(random: np.random.Generator, n_features: int, options: IndexOptions) -> tuple[bytes, bytes]:
+    """The features that promote a token, and those that fire on it: of these as many as list it, on average."""
+    promoters = np.zeros(options.promoters_kept, layout.PROMOTER)
+    promoters["feature"] = random.integers(0, n_features, len(promoters))
+    promoters["score"] = random.random(len(promoters)) * 9
+    firers = np.zeros(n_features * options.tokens_kept // VOCABULARY, layout.FIRER)
+    firers["feature"] = np.sort(random.integers(0, n_features, len(firers)))
+    firers["share"] = random.random(len(firers)) / 12
+    return promoters.tobytes(), firers.tobytes()
 
 
 def word_row(random: np.random.Generator, n_features: int, word: int, options: IndexOptions) -> tuple:
@@ -179,4 +192,4 @@ def word_row(random: np.random.Generator, n_features: int, word: int, options: I
     entries = np.zeros(n_features * options.words_kept // WORDS, layout.ASSOCIATION)
     entries["feature"] = np.sort(random.integers(0, n_features, len(entries)))
     entries["count"] = random.integers(1, options.samples, len(entries))
-    return word, f"word{word}", 1000, 1e-4, np.zeros(1, layout.PIECE).tobytes(), entries.tobytes()
+    return word, f"word{word}", 1000, 1e-4, np.zeros(1, layout.PIECE).tobytes(), layout.in_steps(entries)

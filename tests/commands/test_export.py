@@ -67,7 +67,7 @@ def test_what_fails_leaves_the_earlier_export(
     export(ExportOptions(run=complete_run.path, to=tmp_path / "site"))
     before = (tmp_path / "site" / "manifest.json").read_bytes()
 
-    def interrupted(features: object, place: Path, advance: object) -> None:
+    def interrupted(features: object, place: Path, advance: object, **options: object) -> None:
         (place / "half").write_text("")
         raise KeyboardInterrupt
 

@@ -9,7 +9,22 @@ from typing import Any
 
 import pytest
 
+from explore import fake
+from monoscope.explore import report_html
+
 REQUIRED = os.environ.get("MONOSCOPE_REQUIRE_CHROMIUM") == "1"
+
+
+@pytest.fixture(scope="session")
+def report() -> dict[str, Any]:
+    """A report of 300 made-up features; not to be changed."""
+    return fake.report(300)
+
+
+@pytest.fixture(scope="session")
+def html(report: dict[str, Any]) -> str:
+    """Its page."""
+    return report_html(report)
 
 
 @dataclass

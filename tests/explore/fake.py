@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from monoscope.explore.labels import with_labels
+
 TOPICS: dict[str, tuple[str, ...]] = {
     "golden_gate_bridge": ("bridge", "towers", "cables", "fog", "strait", "span", "orange"),
     "lighthouse": ("lamp", "keeper", "rocks", "beam", "coast", "stairs", "ships"),
@@ -133,6 +135,70 @@ def card(feature: int, n_features: int, generator: np.random.Generator, *, top: 
         ],
         "coactive": [{"feature": (feature + 5) % n_features, "correlation": 0.6, "share": 0.7}],
     }
+
+
+def effect(shown: dict[str, Any], card: dict[str, Any], generator: np.random.Generator) -> dict[str, Any]:
+    """What leaving the feature out did to one example: nothing before it fires, then losses up and down."""
+    fires = np.maximum.accumulate([0.0, *(value > 0 for value in shown["activations"][:-1])])
+    losses = np.round(fires * generator.normal(0.2, 0.4, len(fires)), 4).tolist()
+    votes = {
+        name: [[each["text"], round(sign * float(generator.gamma(2, 0.4)), 3)] for each in card[name][:10]]
+        for name, sign in (("promoted", 1), ("suppressed", -1))
+    }
+    after = shown["position"] - shown["start"] + 1
+    following = losses[after] if after < len(losses) else None
+    return {"position": shown["position"], "loss": [None, *losses[1:]], "next": following, **votes}
+
+
+def label(card: dict[str, Any], generator: np.random.Generator) -> dict[str, Any]:
+    """A line of the labels; a feature that never fired has nothing said about it."""
+    if not card["examples"]:
+        return {"feature": card["feature"], "descriptions": [], "patterns": [], "effects": []}
+    words = [each["text"].strip() for each in card["tokens"]]
+    named = {"method": "planted", "text": f"{words[0]}_and_more", "kind": "mention"}
+    return {
+        "feature": card["feature"],
+        "descriptions": [
+            {"method": "tokens", "text": ", ".join(words[:3]), "scores": {"share": 0.41}},
+            {"method": "near", "text": ", ".join(words[2:5]), "scores": {"overlap": 0.37}},
+            {
+                "method": "patterns",
+                "text": f"the [{words[0]}]; old [{words[1]}]",
+                "scores": {"precision": 0.97, "recall": 0.19, "share": 0.3, "correlation": 0.44},
+            },
+            {"method": "promotes", "text": ", ".join(words[:2]), "scores": {"deviations": 6.1}},
+            named | {"scores": {"f1": 0.93, "precision": 0.95, "recall": None}},
+        ],
+        "patterns": [
+            {
+                "text": f"{generator.choice(OTHERS)} [{word}]",
+                "activation": 0.8,
+                "examples": 3,
+                "matches": int(generator.integers(10, 200)),
+                "active": 9,
+                "share": 0.1,
+            }
+            for word in words
+        ],
+        "effects": [effect(each, card, generator) for each in card["examples"][:6]],
+    }
+
+
+def hostile_label(card: dict[str, Any], text: str) -> dict[str, Any]:
+    """A line of the labels that holds a text wherever it holds texts."""
+    made = label(card, np.random.default_rng(0))
+    for each in [*made["descriptions"], *made["patterns"]]:
+        each["text"] = f"[{text}] {text}"
+    made["descriptions"].append({"method": text, "text": text, "scores": {text: 0.5}})
+    for each in made["effects"]:
+        each["promoted"] = each["suppressed"] = [[text, 0.5]] * 4
+    return made
+
+
+def labels_of(cards: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Labels of one card in three."""
+    generator = np.random.default_rng(7)
+    return {card["feature"]: label(card, generator) for card in cards if card["feature"] % 3 == 1}
 
 
 def features(n_features: int, seed: int = 0, *, top: int = 12) -> dict[str, Any]:
@@ -318,7 +384,10 @@ def showcase() -> dict[str, Any]:
 
 
 def report(n_features: int = 240) -> dict[str, Any]:
-    """A complete report."""
+    """A complete report; one card in three has labels."""
+    part = features(n_features)
+    labels = labels_of(part["cards"])
+    part["cards"] = [with_labels(card, labels) for card in part["cards"]]
     return {
         "title": "Inside a small storyteller",
         "run": {
@@ -335,7 +404,7 @@ def report(n_features: int = 240) -> dict[str, Any]:
         "glimpse": glimpse(),
         "training": {"curve": curve()},
         "evaluation": evaluation(),
-        "features": features(n_features),
+        "features": part,
         "showcase": showcase(),
         "formulas": {"kl": "mean over tokens of sum_v p (log p - log q)"},
     }

@@ -4,21 +4,23 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explore import fake
 from monoscope.explore.cards import (
-    LEVELS,
+    EFFECTS,
+    RELATED,
     ROWS,
     TOKENS_IN_PAGE,
+    TOLD,
     Packed,
-    character,
-    levels,
     pack,
     telling,
     within_budget,
 )
+from monoscope.explore.characters import LEVELS, character, levels
+from monoscope.explore.labels import with_labels
 from monoscope.features.record import (
     CoActivation,
     Example,
@@ -47,18 +49,31 @@ def read_back(packed: Packed) -> list[dict]:
         codes = (ord(each) for each in characters)
         return [words[code - 0x20 - (0x800 if code >= 0xE000 else 0)] for code in codes]
 
+    def signed(characters: str, largest: float) -> list[float | None]:
+        steps = [ord(each) - 0x20 - LEVELS // 2 for each in characters]
+        return [None if step > LEVELS // 2 else step / (LEVELS // 2) * largest for step in steps]
+
     cards = []
     for packed_block in packed.blocks:
-        facts, texts, values = inflated(packed_block)
-        start = 0
-        for fact in facts:
+        facts, texts, values, steps, sayings = inflated(packed_block)
+        start = step = 0
+        for fact, said in zip(facts, sayings, strict=True):
             place, examples = len(cards), []
             largest = summary["largest"][place]
-            for kind, document, peak_at, peak, length in fact[9]:
+            effects = []
+            for kind, document, peak_at, peak, effect, length in fact[-1]:
                 part = slice(start, start + length)
                 read = [(ord(each) - 0x20) / LEVELS * largest for each in values[part]]
                 examples.append((kind, document, peak_at, peak, spelled(texts[part]), read))
                 start += length
+                if effect:
+                    following, largest_loss, largest_vote, *voted = effect
+                    tokens = [spelled(each) for each in voted]
+                    losses = signed(steps[step : step + length], largest_loss)
+                    step += length
+                    nats = signed(steps[step : step + sum(map(len, tokens))], largest_vote)
+                    step += len(nats)
+                    effects.append((following, losses, *tokens, nats))
             cards.append(
                 {
                     "feature": summary["feature"][place],
@@ -69,6 +84,11 @@ def read_back(packed: Packed) -> list[dict]:
                     "n_active": fact[1],
                     "counts": fact[4],
                     "neighbours": [feature for feature, _ in fact[8]],
+                    "coactive": fact[9],
+                    "scores": fact[10],
+                    "counted": fact[11],
+                    "words": said,
+                    "effects": effects,
                     "examples": examples,
                 }
             )
@@ -96,6 +116,66 @@ def test_packed_cards_hold_what_the_records_hold():
             step = card["max_activation"] / LEVELS
             np.testing.assert_allclose(values, example["activations"], atol=1.001 * step)
             assert [value > 0 for value in values] == [value > 0 for value in example["activations"]]
+
+
+def labelled(n_features):
+    cards = fake.features(n_features, top=4)["cards"]
+    labels = fake.labels_of(cards)
+    return [with_labels(card, labels) for card in cards]
+
+
+def test_packed_cards_hold_what_the_labels_say():
+    cards = labelled(140)
+    packed = read_back(pack(cards))
+    assert sum(bool(read["effects"]) for read in packed) > 40
+    for card, read in zip(cards, packed, strict=True):
+        said, patterns = card.get("descriptions", []), card.get("patterns", [])
+        assert read["words"] == [each["text"] for each in [*said, *patterns]]
+        assert read["scores"] == [
+            [each["method"], each["scores"], *([each["kind"]] if "kind" in each else [])] for each in said
+        ]
+        assert read["counted"] == [[each["matches"], each["active"]] for each in patterns]
+        for effect, (following, losses, raised, lowered, nats) in zip(
+            card.get("effects", [])[:EFFECTS], read["effects"], strict=True
+        ):
+            assert following == pytest.approx(effect["next"], rel=5e-2)
+            assert (losses[0], effect["loss"][0]) == (None, None)
+            step = max(abs(each) for each in effect["loss"][1:]) / (LEVELS // 2)
+            np.testing.assert_allclose(losses[1:], effect["loss"][1:], atol=max(TOLD, 0.6 * step))
+            assert raised == [text for text, _ in effect["promoted"]]
+            assert lowered == [text for text, _ in effect["suppressed"]]
+            told = [each for name in ("promoted", "suppressed") for _, each in effect[name]]
+            np.testing.assert_allclose(nats, told, atol=0.6 * max(map(abs, told)) / (LEVELS // 2))
+
+
+def test_features_active_together_are_kept_with_how_often():
+    card = fake.features(1)["cards"][0]
+    card["coactive"] = [{"feature": 40 + each, "correlation": 0.613, "share": 0.085} for each in range(9)]
+    (read,) = read_back(pack([card]))
+    assert read["coactive"] == [[40 + each, 61, 8] for each in range(RELATED)]
+
+
+nats = st.floats(-30, 30) | st.none()
+
+
+@settings(max_examples=40)
+@given(st.lists(nats, min_size=1, max_size=20), st.lists(st.tuples(tokens, nats), max_size=3), nats)
+def test_any_effect_comes_back(losses, votes, following):
+    card = fake.card(1, 12, np.random.default_rng(0), top=1)
+    example = card["examples"][0] | {"tokens": ["x"] * len(losses), "activations": [0.5] * len(losses)}
+    votes = [list(each) for each in votes]
+    effect = {"position": example["position"], "loss": losses, "next": following}
+    effect |= {"promoted": votes, "suppressed": votes[:1]}
+    label = {"feature": 1, "effects": [effect]}
+    (read,) = read_back(pack([with_labels(card | {"examples": [example]}, {1: label})]))
+    ((_, back, raised, lowered, voted),) = read["effects"]
+    largest = max((abs(each) for each in losses if each is not None), default=0)
+    for one, other in zip(losses, back, strict=True):
+        assert (one is None) == (other is None)
+        assert one is None or abs(one - other) <= TOLD + largest / LEVELS * 1.1
+    assert raised == [text for text, _ in votes]
+    assert lowered == raised[:1]
+    assert [each is None for each in voted] == [nat is None for _, nat in [*votes, *votes[:1]]]
 
 
 @given(st.lists(tokens, min_size=1, max_size=30))
@@ -154,21 +234,39 @@ def test_a_family_of_words_tells_more_than_one_word_and_pieces_tell_nothing():
     assert telling(card()) == 0
 
 
-def test_a_page_of_4096_features_stays_under_four_megabytes():
+def written_cards(n_features):
+    """Cards of which the tokens are as mixed as those of a corpus."""
     words = [
         f"{first}{last}" for first in "bcdfghklmnprst" for last in ("at", "en", "ower", "ing", "ous", "a")
     ]
     generator = np.random.default_rng(0)
-    some = fake.features(128)["cards"]
+    some = fake.features(n_features)["cards"]
     chosen = generator.zipf(1.3, size=10**6) % len(words)
     place = 0
     for card in some:
         for example in card["examples"]:
             example["tokens"] = [f" {words[each]}" for each in chosen[place : place + 25]]
             place += 25
+    return some
+
+
+def size(packed):
+    return len(packed.summary) + sum(map(len, packed.blocks))
+
+
+def test_a_page_of_4096_features_stays_under_four_megabytes():
+    some = written_cards(128)
     packed = pack(some, budget=TOKENS_IN_PAGE // 32)
     assert packed.left_out > 0
-    assert 32 * (len(packed.summary) + sum(map(len, packed.blocks))) < 3.8e6
+    assert 32 * size(packed) < 3.8e6
+
+
+def test_labels_add_less_than_a_third_to_a_page():
+    cards = written_cards(128)
+    generator = np.random.default_rng(3)
+    labels = {card["feature"]: fake.label(card, generator) for card in cards}
+    without, with_all = pack(cards), pack([with_labels(card, labels) for card in cards])
+    assert size(without) < size(with_all) < 1.33 * size(without)
 
 
 def test_records_of_the_index_can_be_packed():

@@ -12,6 +12,7 @@ import pytest
 from explore import fake
 from monoscope.explore import report_html
 from monoscope.explore.cards import short, telling
+from monoscope.explore.labels import with_labels
 
 HERE = Path(__file__).parent
 CONTRAST = (HERE / "contrast.js").read_text(encoding="utf-8")
@@ -19,18 +20,10 @@ SMUGGLE = (HERE / "smuggle.js").read_text(encoding="utf-8")
 PLACES = [
     *"h1 .lead .soft .text .s10 .s5 mark .interval figcaption .amount .prompt summary".split(),
     *("#list .rate", "#card .which", ".us .value", "#details code", "thead th"),
+    *(".said", ".score", ".effect", ".effect b", ".vote", ".sayings dt", ".related .words", ".related .rate"),
+    *(".pattern", ".pattern mark", "#card tbody td", "#card .fold summary"),
 ]
 """Of each kind of text one, to look at its contrast."""
-
-
-@pytest.fixture(scope="module")
-def report():
-    return fake.report(300)
-
-
-@pytest.fixture(scope="module")
-def html(report):
-    return report_html(report)
 
 
 def listed(page) -> list[int]:
@@ -86,8 +79,9 @@ def test_a_link_opens_its_feature_and_back_the_one_before(visit, html):
     page.wait_for_selector("#card[data-feature='37']")
     box = page.locator("#browser").bounding_box()
     assert 0 <= box["y"] < 200
-    neighbour = page.locator("#card .chips a").first
-    target = int(neighbour.inner_text())
+    neighbour = page.locator("#card .related a").last
+    target = int(neighbour.locator(".number").inner_text())
+    assert neighbour.locator(".words").inner_text() != "not on this page"
     neighbour.click()
     page.wait_for_selector(f"#card[data-feature='{target}']")
     assert page.url.endswith(f"#feature-{target}")
@@ -230,6 +224,9 @@ def hostile_report():
         for name in ("tokens", "promoted", "suppressed"):
             for place, each in enumerate(card[name]):
                 each["text"] = texts[place % len(texts)]
+    cards = changed["features"]["cards"]
+    labels = {card["feature"]: fake.hostile_label(card, everything) for card in cards}
+    changed["features"]["cards"] = [with_labels(card, labels) for card in cards]
     show = changed["showcase"]
     show |= {"query": everything, "description": everything, "words": [*texts, "x"]}
     show["pairs"][0] = {"prompt": everything, "default": everything, "steered": everything}
@@ -250,6 +247,9 @@ def test_hostile_texts_are_shown_and_do_nothing(visit):
     assert page.locator("script").count() == 1
     for place in ("h1", "#idea h3", "#card h3", "#card .address", "#list .words", "#steer mark"):
         assert page.locator(place).first.text_content().startswith("</script><img src=x onerror=")
+    for place in ("#card .said", "#card .score", "#card .pattern", "#card .vote", "#card .related .words"):
+        assert "onerror=" in page.locator(place).last.text_content(), place
+        assert "\u202e" not in page.locator(place).last.text_content()
     shown = page.locator("#card .examples .text").first.text_content()
     assert "<!--<script>" in shown
     assert "\u202e" not in shown
@@ -291,7 +291,7 @@ def test_the_policy_stops_scripts_styles_and_requests_that_were_smuggled_in(visi
 
 
 def test_nothing_is_wider_than_a_phone_and_everything_can_be_opened_there(visit, html):
-    page = visit(html, width=360, height=780, has_touch=True, is_mobile=True).page
+    page = visit(html, "#feature-37", width=360, height=780, has_touch=True, is_mobile=True).page
     page.wait_for_selector("#card .which")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     for each in page.locator("details > summary").all():
@@ -304,7 +304,7 @@ def test_nothing_is_wider_than_a_phone_and_everything_can_be_opened_there(visit,
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_what_is_behind_it_in_both_schemes(visit, html, scheme):
-    page = visit(html, color_scheme=scheme).page
+    page = visit(html, "#feature-37", color_scheme=scheme).page
     page.wait_for_selector("#card .which")
     ratios = page.evaluate(CONTRAST, PLACES)
     assert [place for place, ratio in ratios if ratio < 4.5] == []

@@ -8,7 +8,7 @@ from torch import nn
 from monoscope.dictionaries import SparseAutoencoder, TopK
 from monoscope.errors import MismatchedArtefact, UnknownName, WrongUse
 from monoscope.intervene import Ablate, steer
-from monoscope.intervene.attribution import Attribution, ablation, attribution
+from monoscope.intervene.attribution import Attribution, attribution, falls_without
 from monoscope.models import LanguageModel
 
 PROMPT = "The old bridge crosses the water. Fog comes in"
@@ -41,7 +41,7 @@ def test_where_the_model_is_linear_attribution_is_the_ablation(
     tokens = lm.tokenize(PROMPT)
     given = attribution(lm, dictionary, tokens, 300, 310)
     features = _active(given)
-    measured = ablation(lm, dictionary, tokens, features, 300, 310)
+    measured = falls_without(lm, dictionary, tokens, features, 300, 310)
     assert len(features) > 6
     assert float(measured.abs().max()) > 0.1
     torch.testing.assert_close(given.by_feature()[features], measured, atol=1e-4, rtol=1e-4)
@@ -62,8 +62,8 @@ def test_it_is_the_slope_of_the_ablation(
     features = _active(given)
     # A ReLU has corners: OPT's neurons must not reach one on the way.
     share = 1e-3 if lm.model.config.model_type == "opt" else 1e-2
-    up = ablation(lm, dictionary, tokens, features, 300, 310, share=share)
-    down = ablation(lm, dictionary, tokens, features, 300, 310, share=-share)
+    up = falls_without(lm, dictionary, tokens, features, 300, 310, share=share)
+    down = falls_without(lm, dictionary, tokens, features, 300, 310, share=-share)
     slope = (up - down) / (2 * share)
     expected = given.by_feature()[features]
     torch.testing.assert_close(expected, slope, atol=2e-3 * float(slope.abs().max()), rtol=2e-2)
@@ -77,12 +77,12 @@ def test_ablation_is_what_steering_does(
     tokens = lm.tokenize(PROMPT, bos=False)
     features = _active(attribution(lm, dictionary, tokens, 300, 310))[:5]
     clean = lm.forward(tokens[None])[0, -1]
-    measured = ablation(lm, dictionary, tokens, features, 300, 310, batch=2)
+    measured = falls_without(lm, dictionary, tokens, features, 300, 310, batch=2)
     for feature, fall in zip(features, measured.tolist(), strict=True):
         with steer(lm, dictionary, {feature: Ablate()}):
             logits = lm.forward(tokens[None])[0, -1]
         assert fall == pytest.approx(float((clean[300] - clean[310]) - (logits[300] - logits[310])), abs=2e-5)
-    assert ablation(lm, dictionary, tokens, [], 300, 310).shape == (0,)
+    assert falls_without(lm, dictionary, tokens, [], 300, 310).shape == (0,)
 
 
 def test_the_parts_add_up_and_turn_with_the_tokens(
@@ -142,6 +142,6 @@ def test_wrong_questions_are_refused(
     with pytest.raises(WrongUse, match="do not fit the context"):
         attribution(lm, dictionary, tokens.repeat(20), 5, 6)
     with pytest.raises(UnknownName, match="no feature 96"):
-        ablation(lm, dictionary, tokens, [96], 5, 6)
+        falls_without(lm, dictionary, tokens, [96], 5, 6)
     with pytest.raises(MismatchedArtefact):
         attribution(tiny_gpt2, dictionary, tokens, 5, 6)

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from monoscope.commands.arguments import value_of
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.recipe import built
 from monoscope.commands.run_folder import FIGURE, RESULT, check_parents, read_record, write_text
-from monoscope.commands.sweep import value_of
 from monoscope.dictionaries import SparseAutoencoder
 from monoscope.errors import WrongUse
 from monoscope.evaluate.analyses import ANALYSES, Analysis, Material

@@ -6,6 +6,7 @@ import io
 import os
 import re
 import textwrap
+import tomllib
 import typing
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -67,6 +68,14 @@ def parse(program: str, options: type, words: list[str]) -> tuple[Any, bool]:
     finally:
         os.environ.pop("COLUMNS") if width is None else os.environ.update(COLUMNS=width)
     return parsed.options, parsed.json
+
+
+def value_of(told: str) -> Any:
+    """A number, true or false where it reads as one; otherwise the text."""
+    try:
+        return tomllib.loads(f"value = {told}")["value"]
+    except tomllib.TOMLDecodeError:
+        return told
 
 
 def _paragraphs(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from monoscope.commands.open_run import OpenRun
+from monoscope.commands.page import LABELS, labels_of
 from monoscope.commands.progress import Reporter
 from monoscope.errors import MonoscopeError, WrongUse
 from monoscope.explore.export import (
@@ -22,7 +23,7 @@ Format = Literal["site", "neuronpedia", "circuit-tracer"]
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
-    """Write a run's features for others to look at; only the index is read.
+    """Write a run's features for others to look at; only the index is read, and labels where the run has them.
 
     ``site`` gives pages for any static host, ``neuronpedia`` the files of its bulk import, ``circuit-tracer`` the
     feature files of attribution graphs.
@@ -50,15 +51,17 @@ def export(options: ExportOptions, *, reporter: Reporter | None = None) -> dict[
     reporter = reporter or Reporter()
     folder = options.to.expanduser().resolve()
     check_free(folder)
-    features = OpenRun.at(options.run, reporter).features()
+    run = OpenRun.at(options.run, reporter)
+    features = run.features()
+    labels = labels_of(run.folder.path / LABELS, features)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with staged(folder) as place, reporter.stage("export", "features") as advance:
         if options.format == "neuronpedia":
-            write_neuronpedia(features, place, advance, options=options.neuronpedia)
+            write_neuronpedia(features, place, advance, labels=labels, options=options.neuronpedia)
         elif options.format == "circuit-tracer":
             write_circuit_tracer(features, place, advance)
         else:
-            write_site(features, place, advance)
+            write_site(features, place, advance, labels=labels)
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {
         "folder": str(folder),

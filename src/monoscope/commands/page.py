@@ -1,13 +1,17 @@
 """The run's page, written again as the run grows: whatever is complete is shown."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.run_folder import FIGURE, RESULT, read_record, write_text
+from monoscope.errors import BrokenInput
 from monoscope.explore import report_html
+from monoscope.explore.labels import NO_LABELS, Label, with_labels
 from monoscope.features import FeatureIndex
 from monoscope.manifest import is_complete, read_manifest
 from monoscope.train import read_metrics
@@ -15,6 +19,10 @@ from monoscope.train.workplace import training_folder
 
 CARDS = 4096
 """Feature cards in one page, at most: beyond, the most common ones that fire rarely enough to mean something."""
+LABELS, LABEL_LINES = "labels", "labels.jsonl"
+"""Folder of a run's labels, and their file in it."""
+REPEAT = "explain the run again"
+"""What to do about labels that cannot be read."""
 RENEW_EVERY = 5.0
 """Seconds between two versions while the dictionary learns."""
 
@@ -33,7 +41,7 @@ class Page:
         self._began = monotonic()
         self._earlier = sum(run.folder.manifest().content["stages"].values())
         self._written = 0.0
-        self._features: tuple[str, dict[str, Any]] | None = None
+        self._features: tuple[tuple[str, str], dict[str, Any]] | None = None
 
     def write(self, stage: str, done: list[str], *, complete: bool = False, error: str = "") -> None:
         """Write the page as things stand.
@@ -131,15 +139,66 @@ class Page:
         return read_metrics(path) if path.is_file() else []
 
     def _cards(self) -> dict[str, Any]:
-        """Statistics of all features and the cards of many; made once for an index."""
+        """Statistics of all features and the cards of many; made once for an index and its labels."""
         index = self.run.features()
-        if self._features is None or self._features[0] != index.manifest.hash:
-            self._features = (index.manifest.hash, feature_part(index))
+        place = self.run.folder.path / LABELS
+        made_from = (index.manifest.hash, read_manifest(place, LABELS).hash if is_complete(place) else "")
+        if self._features is None or self._features[0] != made_from:
+            self._features = (made_from, feature_part(index, labels_of(place, index)))
         return self._features[1]
 
 
-def feature_part(index: FeatureIndex) -> dict[str, Any]:
-    """The part ``features`` of a report."""
+class LabelFile(Mapping[int, Label]):
+    """Feature -> its line of the labels, read when it is asked for.
+
+    Args:
+        path: one line of JSON a feature, in the order of their numbers.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with path.open("rb") as file:
+            self._starts = [0, *accumulate(len(line) for line in file)]
+
+    def __getitem__(self, feature: int) -> Label:
+        if not 0 <= feature < len(self):
+            raise KeyError(feature)
+        with self._path.open("rb") as file:
+            file.seek(self._starts[feature])
+            line = file.readline()
+        try:
+            label = json.loads(line)
+        except ValueError as error:
+            raise BrokenInput(f"{self._path}: line {feature + 1} is no JSON: {error}", REPEAT) from error
+        if label["feature"] != feature:
+            raise BrokenInput(f"{self._path}: line {feature + 1} is of feature {label['feature']}", REPEAT)
+        return label
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self)))
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+
+def labels_of(place: Path, index: FeatureIndex) -> Mapping[int, Label]:
+    """The labels in a folder; none where there are none, or where they were made for another index.
+
+    Raises:
+        BrokenInput: their manifest cannot be read.
+    """
+    if not is_complete(place) or read_manifest(place, LABELS).parents.get("features") != index.manifest.hash:
+        return NO_LABELS
+    return LabelFile(place / LABEL_LINES)
+
+
+def feature_part(index: FeatureIndex, labels: Mapping[int, Label] = NO_LABELS) -> dict[str, Any]:
+    """The part ``features`` of a report.
+
+    Args:
+        index: the features.
+        labels: feature -> its label, of a run that has been explained.
+    """
     statistics = index.statistics()
     density, largest = statistics["density"], statistics["max_activation"]
     alive = index.alive.tolist()
@@ -153,5 +212,5 @@ def feature_part(index: FeatureIndex) -> dict[str, Any]:
             "max_activation": [float(each) for each in largest],
             "alive": len(alive),
         },
-        "cards": [index.record(feature).to_json() for feature in shown],
+        "cards": [with_labels(index.record(feature).to_json(), labels) for feature in shown],
     }

@@ -1,6 +1,5 @@
 """``monoscope sweep``: a dictionary for every combination of some settings, from one reading of the activations."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import tyro
 
 from monoscope.activations import ActivationStore
+from monoscope.commands.arguments import value_of
 from monoscope.commands.dials import Dials, turned
 from monoscope.commands.harvest import HarvestCommand, harvest_to
 from monoscope.commands.open_run import OpenRun
@@ -119,14 +119,6 @@ def combinations(over: Sequence[str]) -> list[Setting]:
     if not axes:
         raise WrongUse("a sweep over nothing is one dictionary", "give --over, or use monoscope train")
     return [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
-
-
-def value_of(told: str) -> Any:
-    """A number, true or false where it reads as one; otherwise the text."""
-    try:
-        return tomllib.loads(f"value = {told}")["value"]
-    except tomllib.TOMLDecodeError:
-        return told
 
 
 def full_names(setting: Setting) -> dict[str, Any]:

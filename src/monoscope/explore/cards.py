@@ -1,10 +1,11 @@
 """Thousands of feature cards in little space: tables of numbers and strings, deflated, decoded by the page.
 
 A token is one character: its place in a vocabulary of the tokens that occur, the most frequent first, so that
-UTF-8 and deflate make it short. An activation is one character too, in steps of 1/90 of the feature's largest.
-Cards lie in blocks, each of which the page unpacks when one of its cards is opened: facts, tokens and activations
-apart, because each deflates better among its own kind. What the list and the search need of every card lies in a
-summary. ``page/decode.js`` is the other half of this module.
+UTF-8 and deflate make it short. An activation is one character too, in steps of 1/90 of the feature's largest; so
+is what the model does without the feature, in steps of 1/45 of the example's largest, up or down. Cards lie in
+blocks, each of which the page unpacks when one of its cards is opened: facts, tokens, activations, effects and the
+labels' texts apart, because each deflates better among its own kind. What the list and the search need of every card
+lies in a summary. ``page/decode.js`` is the other half of this module.
 """
 
 import base64
@@ -16,31 +17,35 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from monoscope.explore.characters import LEVELS, character, largest_of, levels, signed_levels
 from monoscope.explore.wording import Number
 
-LEVELS = 90
-"""Steps between 0 and a feature's largest activation."""
 CARDS_PER_BLOCK = 128
 """Cards unpacked at once."""
 TOKENS_IN_PAGE = 1_200_000
 """Tokens of examples in one page, at most: about 3 MB."""
 ROWS = 8
 """Tokens kept of those that a feature fires on, that it promotes, and that it suppresses."""
+RELATED = 6
+"""Features kept of those that are active together with it."""
+EFFECTS = 3
+"""Examples of a card, the strongest, that keep what the model does there without the feature."""
+TOLD = 0.01
+"""Nats below which the effect on a token is as good as none."""
+VOTED = ("promoted", "suppressed")
+"""What a feature votes for, and against, after an example."""
+WORDED = ("descriptions", "patterns")
+"""What the labels say in words."""
 LEFT_OUT = ("random", "quantile")
 """Kinds of examples that stay in the index: in the page the intervals show the whole range."""
 OWN_LIFT = 10
 """A word is a feature's own where the feature is at least this many times likelier than elsewhere."""
-FIRST_CODE = 0x20
-"""Character of the vocabulary's first token, and of activation 0."""
-SURROGATES = range(0xD800, 0xE000)
-"""Characters that cannot stand alone."""
-STEPS = [chr(FIRST_CODE + level) for level in range(LEVELS + 1)]
-"""Character of each step."""
 
 DEFLATE = 6
 """How hard it is deflated: beyond, hundredths are gained for twice the time."""
 
 Card = Mapping[str, Any]
+"""As ``FeatureRecord.to_json()`` gives it, with or without what :mod:`monoscope.explore.labels` adds."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Packed:
 
 
 def pack(cards: Sequence[Card], *, budget: int = TOKENS_IN_PAGE) -> Packed:
-    """Pack cards, each as ``FeatureRecord.to_json()`` gives it, with examples of ``budget`` tokens at most."""
+    """Pack cards with examples of ``budget`` tokens at most."""
     kept = within_budget(cards, budget)
     codes = vocabulary(cards, kept)
     summary = {
@@ -130,14 +135,10 @@ def vocabulary(cards: Sequence[Card], kept: Sequence[Sequence[Card]]) -> dict[st
             counts.update(example["tokens"])
         for name in ("tokens", "promoted", "suppressed"):
             counts.update(each["text"] for each in card[name][:ROWS])
+        for effect in effects_of(card, examples).values():
+            counts.update(text for name in VOTED for text, _ in effect[name])
     ordered = sorted(counts, key=lambda text: (-counts[text], text))
     return {text: character(place) for place, text in enumerate(ordered)}
-
-
-def character(place: int) -> str:
-    """The character that stands for a place in the vocabulary."""
-    code = FIRST_CODE + place
-    return chr(code if code < SURROGATES.start else code + len(SURROGATES))
 
 
 def spell(codes: Mapping[str, str], texts: Iterable[str]) -> str:
@@ -145,34 +146,33 @@ def spell(codes: Mapping[str, str], texts: Iterable[str]) -> str:
     return "".join(map(codes.__getitem__, texts))
 
 
-def levels(activations: Iterable[Number], largest: Number) -> str:
-    """Activations as characters; whatever is above 0 is at least one step, and nothing more than the largest."""
-    if largest <= 0:
-        return "".join(STEPS[0] for _ in activations)
-    scale = LEVELS / largest
-    return "".join(
-        [STEPS[min(LEVELS, int(each * scale + 0.5)) or 1] if each > 0 else STEPS[0] for each in activations]
-    )
-
-
 def block(cards: Sequence[Card], kept: Sequence[Sequence[Card]], codes: Mapping[str, str]) -> str:
-    """Some cards: their facts, then the tokens of all their examples, then the activations of all."""
+    """Some cards: their facts, the tokens of all their examples, the activations of all, the effects, and texts."""
+    pairs = list(zip(cards, kept, strict=True))
     return deflated(
         [
-            [facts(card, examples) for card, examples in zip(cards, kept, strict=True)],
+            [facts(card, examples, codes) for card, examples in pairs],
             "".join(spell(codes, example["tokens"]) for examples in kept for example in examples),
             "".join(
                 levels(example["activations"], card["max_activation"])
-                for card, examples in zip(cards, kept, strict=True)
+                for card, examples in pairs
                 for example in examples
             ),
+            "".join(
+                signed_levels(values, largest_of(values))
+                for card, examples in pairs
+                for effect in effects_of(card, examples).values()
+                for values in (losses_of(effect), votes_of(effect))
+            ),
+            [[each["text"] for name in WORDED for each in card.get(name, ())] for card in cards],
         ]
     )
 
 
-def facts(card: Card, examples: Sequence[Card]) -> list[Any]:
+def facts(card: Card, examples: Sequence[Card], codes: Mapping[str, str]) -> list[Any]:
     """What only an opened card shows, in the order in which ``decode.js`` reads it."""
     edges = card["histogram"]["edges"]
+    effects = effects_of(card, examples)
     return [
         card["address"],
         card["n_active"],
@@ -184,16 +184,61 @@ def facts(card: Card, examples: Sequence[Card]) -> list[Any]:
         [short(each["weight"], 3) for each in card["suppressed"][:ROWS]],
         [[each["feature"], round(each["cosine"], 2)] for each in card["neighbours"]],
         [
+            [each["feature"], round(100 * each["correlation"]), round(100 * each["share"])]
+            for each in card["coactive"][:RELATED]
+        ],
+        [
+            [
+                each["method"],
+                {name: known(score, 2) for name, score in each["scores"].items()},
+                *kind_of(each),
+            ]
+            for each in card.get("descriptions", ())
+        ],
+        [[each["matches"], each["active"]] for each in card.get("patterns", ())],
+        [
             [
                 example["kind"],
                 example["document"],
                 example["position"] - example["start"],
                 short(example["peak"], 3),
+                effect_facts(effects[place], codes) if place in effects else 0,
                 len(example["tokens"]),
             ]
-            for example in examples
+            for place, example in enumerate(examples)
         ],
     ]
+
+
+def kind_of(description: Card) -> list[str]:
+    """Which tokens of a concept it tells of, where it tells of some."""
+    return [description["kind"]] if description.get("kind") else []
+
+
+def effects_of(card: Card, examples: Sequence[Card]) -> dict[int, Card]:
+    """Place of an example -> what the model did without the feature there, of those that were run again."""
+    effects = {each["position"]: each for each in card.get("effects", ())[:EFFECTS]}
+    return {
+        place: effects[example["position"]]
+        for place, example in enumerate(examples)
+        if example["position"] in effects
+    }
+
+
+def effect_facts(effect: Card, codes: Mapping[str, str]) -> list[Any]:
+    """Next token's loss, largest loss, largest vote, and the tokens voted for and against, as characters."""
+    voted = [spell(codes, (text for text, _ in effect[name])) for name in VOTED]
+    return [known(effect["next"], 2), largest_of(losses_of(effect)), largest_of(votes_of(effect)), *voted]
+
+
+def losses_of(effect: Card) -> list[Number | None]:
+    """Nats by which each token shown becomes harder to predict, 0 for what nobody is told of."""
+    return [0.0 if each is not None and abs(each) < TOLD else each for each in effect["loss"]]
+
+
+def votes_of(effect: Card) -> list[Number | None]:
+    """Nats of the votes for, and of those against."""
+    return [nats for name in VOTED for _, nats in effect[name]]
 
 
 def telling(card: Card) -> float:
@@ -216,8 +261,13 @@ def is_word(token: str) -> bool:
 
 
 def short(value: Number, digits: int = 4) -> Number:
-    """To that many significant digits."""
+    """To so many significant digits."""
     return value if isinstance(value, int) else float(f"{value:.{digits}g}")
+
+
+def known(value: Number | None, digits: int) -> Number | None:
+    """The same of a number that may not be known."""
+    return None if value is None else short(value, digits)
 
 
 def deflated(value: Any) -> str:

@@ -13,7 +13,8 @@ minute on and a reader sees it grow::
     evaluation  what ``monoscope evaluate --json`` prints: "metrics", "baselines", "formulas", "misleads",
                  "intervals" ({metric: [low, high]}, also inside a baseline), "recovery" with "concepts"
     features    {"statistics": {"density": [float], "max_activation": [float], "alive": int},
-                 "cards": [FeatureRecord.to_json()]}
+                 "cards": [FeatureRecord.to_json(), with "descriptions", "patterns" and "effects" where
+                 monoscope.explore.labels added them]}
     showcase    {"query", "feature", "address", "description", "words": [str], "recommended": multiple or None,
                  "shown": multiple of the pairs when not the recommended one, "chosen": how it was found,
                  "pairs": [{"prompt", "default", "steered"}],
@@ -45,9 +46,9 @@ from monoscope.explore.sections.report_card import report_card
 from monoscope.explore.sections.steering import steering
 from monoscope.explore.sections.training import training
 
-STYLES = ("style.css", "sections.css", "card.css")
+STYLES = ("style.css", "sections.css", "card.css", "labels.css")
 """Style sheets of the page, in their order."""
-SCRIPTS = ("decode.js", "tooltip.js", "card.js", "rows.js", "list.js", "page.js")
+SCRIPTS = ("decode.js", "tooltip.js", "card.js", "labels.js", "rows.js", "list.js", "page.js")
 """Scripts of the page, in their order; they share one scope, and the last starts the others."""
 ANCHORS: dict[str, str] = {
     "idea": "The idea",

@@ -34,6 +34,7 @@ from monoscope.features.tables import (
     feature_rows,
     firers,
     histograms,
+    of_token_rows,
     packed,
     token_rows,
     token_shares,
@@ -149,9 +150,8 @@ def _tables(material: Material, collected: Collected) -> tuple[dict[str, Iterabl
     lists = _feature_lists(material, collected, alive, effects)
     tables = {
         "feature": feature_rows(lists, numbers, near, words.texts, material.vocabulary),
-        "token": token_rows(
-            material.vocabulary, promoters, firers(lists.tokens, density, len(material.vocabulary))
-        ),
+        "token": token_rows(material.vocabulary),
+        "of_token": of_token_rows(promoters, firers(lists.tokens, density, len(material.vocabulary))),
         "word": word_rows(words, base, contexts),
         "array": ((name, numbers[name].dtype.str, numbers[name].tobytes()) for name in layout.ARRAYS),
     }

@@ -2,9 +2,11 @@
 corpus.
 
 =========  =================================================================================================
-feature    numbers, description and lists as raw little-endian records (the dtypes below): one row is one page
+feature    numbers, description and lists as little-endian records (the dtypes below), the longer ones deflated: one
+           row is one page
 described  full-text index over the names in the descriptions, by stem and without accents
-token      a token's text, the features that promote it, and those that fire on it
+token      a token's text
+of_token   the features that promote a token, and those that fire on it
 word       a word's spelling, how much of the corpus is near it, and the features that go with it
 stem       full-text index over words, by stem and without accents
 array      one number for each feature, as raw arrays
@@ -15,6 +17,7 @@ journal and no writable folder.
 """
 
 import sqlite3
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -26,22 +29,23 @@ from jaxtyping import Float, Int, Integer, Shaped, UInt8
 from monoscope.errors import BrokenInput
 
 TOKEN_SHARE = np.dtype([("token", "<u4"), ("count", "<u8"), ("share", "<f4"), ("lift", "<f4")])
-"""An entry of ``feature.tokens``."""
+"""An entry of ``feature.tokens``, :func:`deflated`."""
 LOGIT_WEIGHT = np.dtype([("token", "<u4"), ("weight", "<f4")])
 """An entry of ``feature.promoted`` and ``feature.suppressed``."""
 NEIGHBOUR = np.dtype([("feature", "<u4"), ("cosine", "<f4")])
 """An entry of ``feature.neighbours``."""
 HISTOGRAM = np.dtype([("bin", "<u2"), ("count", "<u8")])
-"""An entry of ``feature.histogram``: bins that are not empty."""
+"""An entry of ``feature.histogram``, :func:`deflated`: bins that are not empty."""
 COACTIVE = np.dtype([("feature", "<u4"), ("correlation", "<f4"), ("share", "<f4")])
 """An entry of ``feature.coactive``."""
 PROMOTER = np.dtype([("feature", "<u4"), ("score", "<f4")])
-"""An entry of ``token.promoters``: a feature and its logit weight in standard deviations."""
+"""An entry of ``of_token.promoters``: a feature and its logit weight in standard deviations."""
 FIRER = np.dtype([("feature", "<u4"), ("share", "<f4"), ("recall", "<f4")])
-"""An entry of ``token.firers``: a feature that lists the token, the share of its activation that falls on it, and the
-share of the token's occurrences on which it is active."""
+"""An entry of ``of_token.firers``: a feature that lists the token, the share of its activation that falls on it, and
+the share of the token's occurrences on which it is active."""
 ASSOCIATION = np.dtype([("feature", "<u4"), ("count", "<u2")])
-"""An entry of ``word.features``: a feature and how many of its samples have the word near."""
+"""An entry of ``word.features``, stored as :func:`in_steps` says: a feature and how many of its samples have the word
+near."""
 PIECE = np.dtype([("token", "<u4")])
 """An entry of ``word.spelling``: a token of the word's most common spelling."""
 
@@ -50,13 +54,13 @@ CREATE TABLE feature (
     id INTEGER PRIMARY KEY, description TEXT NOT NULL, n_active INTEGER, density REAL, largest REAL, mean REAL,
     histogram BLOB, examples BLOB, tokens BLOB, promoted BLOB, suppressed BLOB, neighbours BLOB, coactive BLOB
 );
+CREATE INDEX by_description ON feature (description);
 CREATE VIRTUAL TABLE described USING fts5(
     own, near, promoted, content='', columnsize=0, tokenize='porter unicode61 remove_diacritics 2'
 );
-CREATE TABLE token (
-    id INTEGER PRIMARY KEY, text TEXT NOT NULL, word TEXT NOT NULL, promoters BLOB, firers BLOB
-);
+CREATE TABLE token (id INTEGER PRIMARY KEY, text TEXT NOT NULL, word TEXT NOT NULL);
 CREATE INDEX token_by_word ON token (word);
+CREATE TABLE of_token (id INTEGER PRIMARY KEY, promoters BLOB, firers BLOB);
 CREATE TABLE word (
     id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, occurrences INTEGER, base REAL,
     spelling BLOB, features BLOB
@@ -66,12 +70,16 @@ CREATE TABLE array (name TEXT PRIMARY KEY, dtype TEXT NOT NULL, data BLOB NOT NU
 """
 
 
-LAYOUT = 3
+LAYOUT = 4
 """Version of this layout; a reader refuses others."""
 ARRAYS = ("n_active", "density", "max_activation", "mean_activation")
 """Rows of ``array``, in the order in which ``feature`` has the same numbers."""
-PAGE_BYTES = 16_384
+DEFLATED = ("histogram", "examples", "tokens")
+"""Lists of ``feature`` that are stored :func:`deflated`; the others are too short for that."""
+PAGE_BYTES = 32_768
 """Bytes of a page of the database: several rows of ``feature`` fill one with little left over."""
+CACHE = 8192
+"""KiB of pages that a reader keeps: the upper levels of all tables are among them."""
 BLOCK = 1024
 """Rows that are handed over at a time."""
 KINDS = ("top", "interval", "random", "quantile", "near miss")
@@ -84,7 +92,7 @@ DECADES = 4.0
 
 
 def example_dtype(window: int) -> np.dtype:
-    """An entry of ``feature.examples``.
+    """An example, without its tokens.
 
     ``kind`` is a number of ``KINDS`` and ``number`` says which interval or quantile; ``before`` and ``length`` say
     which tokens are shown, and the first ``length`` of ``levels`` are theirs, as :func:`levels` makes them.
@@ -101,6 +109,39 @@ def example_dtype(window: int) -> np.dtype:
             ("levels", "u1", (window,)),
         ]
     )
+
+
+def stored_dtype(window: int, token_dtype: str | np.dtype) -> np.dtype:
+    """An entry of ``feature.examples``, :func:`deflated`: an example with the tokens from the first shown on, so that
+    a page needs no second look at the disk.
+    """
+    return np.dtype([*example_dtype(window).descr, ("tokens", token_dtype, (window,))])
+
+
+def deflated(entries: Shaped[np.ndarray, " entry"]) -> bytes:
+    """Records in few bytes: first bytes together, then second bytes, and so on, since like deflates with like."""
+    planes = np.ascontiguousarray(entries).view(np.uint8).reshape(-1, entries.dtype.itemsize).T
+    return zlib.compress(planes.tobytes())
+
+
+def inflated(blob: bytes, dtype: np.dtype) -> Shaped[np.ndarray, " entry"]:
+    """The records that were :func:`deflated`."""
+    planes = np.frombuffer(zlib.decompress(blob), np.uint8).reshape(dtype.itemsize, -1)
+    return planes.T.copy().reshape(-1).view(dtype)
+
+
+def in_steps(entries: Shaped[np.ndarray, " entry"]) -> bytes:
+    """Records of ascending ``feature``, :func:`deflated` with what each adds to the one before in its place."""
+    steps = entries.copy()
+    steps["feature"] = np.diff(entries["feature"], prepend=np.uint32(0))
+    return deflated(steps)
+
+
+def from_steps(blob: bytes, dtype: np.dtype) -> Shaped[np.ndarray, " entry"]:
+    """The records that were stored :func:`in_steps`."""
+    entries = inflated(blob, dtype)
+    entries["feature"] = np.cumsum(entries["feature"], dtype=np.uint32)
+    return entries
 
 
 def levels(
@@ -155,6 +196,27 @@ class Lists:
         return self[owner].tobytes()
 
 
+@dataclass(frozen=True)
+class ExampleLists:
+    """The examples of each feature; their tokens are looked up as they are asked for."""
+
+    lists: Lists
+    """Of ``example_dtype``."""
+    corpus: Integer[np.ndarray, " position"]
+    """Token ids by flat position."""
+
+    def __getitem__(self, owner: int) -> Shaped[np.ndarray, " entry"]:
+        """Of ``stored_dtype``."""
+        entries = self.lists[owner]
+        window = entries["levels"].shape[1]
+        stored = np.zeros(len(entries), stored_dtype(window, self.corpus.dtype))
+        for name in entries.dtype.names or ():
+            stored[name] = entries[name]
+        start = (entries["position"] - entries["before"]).astype(np.int64)
+        stored["tokens"] = self.corpus.take(start[:, None] + np.arange(window), mode="clip")
+        return stored
+
+
 def write_database(path: Path, tables: Mapping[str, Iterable[tuple]]) -> None:
     """Write the whole database, a block of rows at a time.
 
@@ -201,6 +263,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         database = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
         )
+        database.execute(f"PRAGMA cache_size=-{CACHE}")
         database.execute("SELECT id FROM feature LIMIT 1").fetchone()
     except sqlite3.Error as error:
         raise BrokenInput(

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int, Integer, Shaped
 from monoscope.activations import TokenRows
 from monoscope.features import database as layout
 from monoscope.features.collect import Collected
-from monoscope.features.database import Lists
+from monoscope.features.database import ExampleLists, Lists
 from monoscope.features.grouping import first_of_groups, run_starts
 from monoscope.features.options import IndexOptions
 from monoscope.features.passages import windows
@@ -46,7 +46,7 @@ def examples(
     corpus: TokenRows,
     passage: Int[np.ndarray, " position"],
     options: IndexOptions,
-) -> Lists:
+) -> ExampleLists:
     """Each feature's examples: top, intervals, quantiles, random, near misses; each kind from strong to weak."""
     top = collected.top
     none = np.zeros(len(top.entries), np.int64)
@@ -60,7 +60,8 @@ def examples(
     joined = Chosen(*(np.concatenate([getattr(part, name) for part in chosen]) for name in names))
     order = _order(joined)
     joined = Chosen(*(getattr(joined, name)[order] for name in names))
-    return _listed(joined, collected.moments.largest, corpus, passage, options)
+    lists = _listed(joined, collected.moments.largest, corpus, passage, options)
+    return ExampleLists(lists, corpus.tokens.reshape(-1))
 
 
 def interval_examples(collected: Collected, options: IndexOptions) -> Chosen:

@@ -16,7 +16,7 @@ from monoscope.features.filters import Filter
 from monoscope.features.finding import results
 from monoscope.features.lookup import Lookup, check_text
 from monoscope.features.passages import words_of
-from monoscope.features.reading import TokenFile, read_examples, read_histogram, read_weights
+from monoscope.features.reading import mapped_tokens, read_examples, read_histogram, read_weights
 from monoscope.features.record import CoActivation, FeatureRecord, Neighbour, SearchResult, TokenShare
 from monoscope.manifest import Manifest, check_parent, read_manifest
 
@@ -34,6 +34,7 @@ class FeatureIndex:
         folder: where it lies.
         manifest: how it was made; ``parents`` names the dictionary, activations and model by hash.
         n_features: features in the dictionary.
+        corpus: token ids of the indexed corpus by flat position, mapped from disk: what examples refer to.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
@@ -42,12 +43,11 @@ class FeatureIndex:
         content = manifest.content
         self.n_features: int = content["n_features"]
         self._address: str = content["address"]
-        self._window: int = content["window"]
+        self._stored = layout.stored_dtype(content["window"], content["token_dtype"])
         self._samples: int = content["samples"]
         self._database = layout.open_database(folder / "index.sqlite")
         weakref.finalize(self, self._database.close)
-        self._tokens = TokenFile(folder / "tokens.bin", content["token_dtype"])
-        weakref.finalize(self, self._tokens.close)
+        self.corpus = mapped_tokens(folder / "tokens.bin", content["token_dtype"])
 
     @classmethod
     def open(cls, folder: str | Path, *, dictionary_hash: str | None = None) -> "FeatureIndex":
@@ -94,10 +94,10 @@ class FeatureIndex:
             max_activation=largest,
             mean_activation=mean,
             histogram=read_histogram(histogram),
-            examples=read_examples(examples, largest, self._window, self._tokens, text),
+            examples=read_examples(examples, largest, self._stored, text),
             tokens=tuple(
                 TokenShare(token, text[token], count, share, lift)
-                for token, count, share, lift in np.frombuffer(tokens, layout.TOKEN_SHARE).tolist()
+                for token, count, share, lift in layout.inflated(tokens, layout.TOKEN_SHARE).tolist()
             ),
             promoted=read_weights(promoted, text),
             suppressed=read_weights(suppressed, text),
@@ -271,8 +271,9 @@ class FeatureIndex:
         return {name: np.frombuffer(data, dtype) for name, dtype, data in rows}
 
     @cached_property
-    def _vocabulary(self) -> list[str]:
-        return [text for (text,) in self._database.execute("SELECT text FROM token ORDER BY id")]
+    def _vocabulary(self) -> Shaped[np.ndarray, " vocabulary"]:
+        texts = [text for (text,) in self._database.execute("SELECT text FROM token ORDER BY id")]
+        return np.array(texts, object)
 
     @cached_property
     def _lookup(self) -> Lookup:

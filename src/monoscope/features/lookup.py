@@ -63,7 +63,7 @@ class Lookup:
             return None
         counts = np.zeros(self.n_features, np.int64)
         for _, _, features in rows:
-            pairs = np.frombuffer(features, layout.ASSOCIATION)
+            pairs = layout.from_steps(features, layout.ASSOCIATION)
             counts[pairs["feature"].astype(np.int64)] += pairs["count"]
         base = min(sum(base for _, base, _ in rows), 1.0)
         met = np.flatnonzero(counts)
@@ -91,7 +91,9 @@ class Lookup:
 
     def deviations(self, token: int) -> Float[np.ndarray, " n_features"]:
         """Logit weight of the features that promote a token, in standard deviations; 0 for the others."""
-        (promoters,) = self.database.execute("SELECT promoters FROM token WHERE id = ?", (token,)).fetchone()
+        (promoters,) = self.database.execute(
+            "SELECT promoters FROM of_token WHERE id = ?", (token,)
+        ).fetchone()
         pairs = np.frombuffer(promoters, layout.PROMOTER)
         scores = np.zeros(self.n_features, np.float32)
         scores[pairs["feature"].astype(np.int64)] = pairs["score"]
@@ -103,10 +105,12 @@ class Lookup:
         Raises:
             UnknownName: there is none; the hint has the nearest.
         """
-        rows = self.database.execute("SELECT id FROM token WHERE text = ? ORDER BY id", (text,)).fetchall()
+        word = text.strip().casefold()
+        rows = self.database.execute(
+            "SELECT id FROM token WHERE word = ? AND text = ? ORDER BY id", (word, text)
+        ).fetchall()
         if rows:
             return [token for (token,) in rows]
-        word = text.strip().casefold()
         same = self.database.execute(
             "SELECT DISTINCT text FROM token WHERE word = ? OR substr(word, 1, 3) = ? "
             "ORDER BY word <> ?, abs(length(word) - ?), text LIMIT 200",
@@ -128,7 +132,7 @@ class Lookup:
         """
         share, recall = np.zeros(self.n_features), np.zeros(self.n_features)
         for token in tokens:
-            (listed,) = self.database.execute("SELECT firers FROM token WHERE id = ?", (token,)).fetchone()
+            (listed,) = self.database.execute("SELECT firers FROM of_token WHERE id = ?", (token,)).fetchone()
             entries = np.frombuffer(listed, layout.FIRER)
             features = entries["feature"].astype(np.int64)
             share[features] += entries["share"]

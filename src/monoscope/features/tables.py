@@ -12,7 +12,7 @@ from monoscope.features import database as layout
 from monoscope.features.coactivation import Coactive
 from monoscope.features.collect import Collected
 from monoscope.features.contexts import Contexts
-from monoscope.features.database import Lists
+from monoscope.features.database import ExampleLists, Lists
 from monoscope.features.description import describe, names
 from monoscope.features.grouping import first_of_groups
 from monoscope.features.logits import Effects
@@ -26,7 +26,7 @@ class FeatureLists:
 
     histogram: Lists
     """``HISTOGRAM``"""
-    examples: Lists
+    examples: ExampleLists
     """``example_dtype``"""
     tokens: Lists
     """``TOKEN_SHARE``"""
@@ -56,7 +56,7 @@ def feature_rows(
         words: texts of the words.
         vocabulary: texts of the tokens.
     """
-    columns = [getattr(lists, name) for name in FeatureLists.__dataclass_fields__]
+    columns = {name: getattr(lists, name) for name in FeatureLists.__dataclass_fields__}
     scalars = (numbers[name].tolist() for name in layout.ARRAYS)
     for feature, known in enumerate(zip(*scalars, strict=True)):
         named = (
@@ -70,14 +70,23 @@ def feature_rows(
                 for token, weight in lists.promoted[feature].tolist()
             ],
         )
-        blobs = (column.blob(feature) for column in columns)
+        blobs = (
+            layout.deflated(column[feature]) if name in layout.DEFLATED else column[feature].tobytes()
+            for name, column in columns.items()
+        )
         yield feature, describe(*named), *known, *blobs, *names(*named)
 
 
-def token_rows(vocabulary: list[str], promoters: Lists, firers: Lists) -> Iterator[tuple]:
+def token_rows(vocabulary: list[str]) -> Iterator[tuple]:
     """Rows of the table ``token``."""
     for token, text in enumerate(vocabulary):
-        yield token, text, text.strip().casefold(), promoters.blob(token), firers.blob(token)
+        yield token, text, text.strip().casefold()
+
+
+def of_token_rows(promoters: Lists, firers: Lists) -> Iterator[tuple]:
+    """Rows of the table ``of_token``."""
+    for token in range(len(promoters)):
+        yield token, promoters[token].tobytes(), firers[token].tobytes()
 
 
 def firers(shares: Lists, density: Float[np.ndarray, " n_features"], vocabulary_size: int) -> Lists:
@@ -99,7 +108,14 @@ def word_rows(words: Words, base: np.ndarray, contexts: Contexts) -> Iterator[tu
     )
     columns = zip(words.texts, words.occurrences.tolist(), base.tolist(), words.spellings, strict=True)
     for word, (text, occurrences, share, spelling) in enumerate(columns):
-        yield word, text, occurrences, share, np.array(spelling, "<u4").tobytes(), features.blob(word)
+        yield (
+            word,
+            text,
+            occurrences,
+            share,
+            np.array(spelling, "<u4").tobytes(),
+            layout.in_steps(features[word]),
+        )
 
 
 def histograms(collected: Collected) -> Lists:

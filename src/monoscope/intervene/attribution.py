@@ -6,8 +6,8 @@ For a prompt, and two tokens A and B that may follow it, with ``D = logit_A - lo
 
 is the first-order estimate of how much D would fall if feature i were switched off at every token of the prompt
 while the reconstruction error is kept (Templeton et al. 2024, "Scaling Monosemanticity", section "Features as
-computational intermediates"). One run of the model, forth and back, serves all features; :func:`ablation` runs it
-for each feature and measures the fall itself. The two are equal where the model is linear in ``x``.
+computational intermediates"). One run of the model, forth and back, serves all features; :func:`falls_without` runs
+it for each feature and measures the fall itself. The two are equal where the model is linear in ``x``.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from monoscope.dictionaries import SparseAutoencoder, SparseCodes
 from monoscope.errors import UnknownName, WrongUse
+from monoscope.intervene.gradient import gradient_at
 from monoscope.intervene.steer import on_device, placed
 from monoscope.models.hooks import edit
 from monoscope.models.language_model import LanguageModel
@@ -74,23 +75,15 @@ def attribution(
     place = placed(lm, dictionary, site)
     _check(lm, tokens, a, b)
     dictionary = on_device(dictionary, lm.device)
-    passed: list[Tensor] = []
-
-    def leaf(x: Float[Tensor, "batch token d_model"]) -> Float[Tensor, "batch token d_model"]:
-        passed.append(x.detach().clone().requires_grad_())
-        return passed[-1]
-
-    with torch.enable_grad(), edit(lm, {place: leaf}):
-        difference = _difference(_last_logits(lm, tokens[None]), a, b).sum()
-        (gradient,) = torch.autograd.grad(difference, passed[-1])
-    x, slope = passed[-1][0].detach().float(), gradient[0].float()
+    found = gradient_at(lm, place, tokens, lambda logits: logits[a] - logits[b])
+    x, slope = found.x, found.slope
     codes = _usable_codes(lm, dictionary, tokens, x)
     # The features that fire are few: one product for each is less than one for all.
     present, place_of = codes.indices.unique(return_inverse=True)
     towards = slope @ dictionary.directions[present].float().T
     values = codes.values * towards.gather(1, place_of)
     return Attribution(
-        difference=float(difference.detach()),
+        difference=found.value,
         codes=SparseCodes(codes.values.cpu(), codes.indices.cpu()),
         values=values.cpu(),
         rest=float((x * slope).sum() - values.sum()),
@@ -98,7 +91,7 @@ def attribution(
     )
 
 
-def ablation(
+def falls_without(
     lm: LanguageModel,
     dictionary: SparseAutoencoder,
     tokens: Int[Tensor, " token"],
@@ -149,8 +142,9 @@ def ablation(
         # The first row stays as it is: the fall is measured against a run of the same shape.
         for here in chosen.split(batch):
             with edit(lm, {place: switched}):
-                found = _difference(_last_logits(lm, tokens.expand(len(here) + 1, -1)), a, b)
-            falls.append(found[0] - found[1:])
+                logits = lm.forward(tokens.expand(len(here) + 1, -1))[:, -1]
+            differences = logits[:, a] - logits[:, b]
+            falls.append(differences[0] - differences[1:])
     return torch.cat(falls).cpu() if falls else torch.zeros(0)
 
 
@@ -168,15 +162,6 @@ def _usable_codes(
 
 def _usable(lm: LanguageModel, tokens: Int[Tensor, " token"]) -> Bool[Tensor, " token"]:
     return torch.tensor([int(token) not in lm.special_ids for token in tokens], dtype=torch.bool)
-
-
-def _last_logits(lm: LanguageModel, tokens: Int[Tensor, "batch token"]) -> Float[Tensor, "batch vocabulary"]:
-    """Logits after the last token; with gradients, where they are on."""
-    return lm.model(input_ids=tokens.to(lm.device), use_cache=False).logits[:, -1].float()
-
-
-def _difference(logits: Float[Tensor, "batch vocabulary"], a: int, b: int) -> Float[Tensor, " batch"]:
-    return logits[:, a] - logits[:, b]
 
 
 def _check(lm: LanguageModel, tokens: Int[Tensor, " token"], a: int, b: int) -> None:

@@ -42,7 +42,7 @@ class Lesson:
         self.logged, self.since = watch.last, run.step
         settings = run.training.resampling
         shares = () if settings is None else settings.at
-        self.resampled = {round(share * run.training.n_steps) for share in shares}
+        self.resampling_steps = {round(share * run.training.n_steps) for share in shares}
         self.broken: BrokenInput | None = None
 
     @property
@@ -62,7 +62,7 @@ class Lesson:
         """
         run = self.run
         try:
-            if run.step in self.resampled:
+            if run.step in self.resampling_steps:
                 resample(run, *sampled(stream, run.training, run.step))
             outcome = run.advance(*(run.mesh.data.part(each) for each in batch))
         except torch.OutOfMemoryError as error:

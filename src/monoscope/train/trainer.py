@@ -130,14 +130,14 @@ def train_many(
         run = run or begin(stream, each.options, each.training, statistics, origin, mesh)
         workplace.tell(each.training.mirrors, run.step)
         lessons.append(Lesson(run, workplace, watch))
-    told = Told(lessons, progress if mesh.first else None)
+    announcer = Announcer(lessons, progress if mesh.first else None)
     try:
-        learn(lessons, stream, watch, told)
+        learn(lessons, stream, watch, announcer)
     finally:
         for lesson in lessons:
             lesson.workplace.log.close()
     sound = [lesson for lesson in lessons if lesson.broken is None]
-    dictionaries = finished(sound, stream, told)
+    dictionaries = finished(sound, stream, announcer)
     for lesson, dictionary in zip(sound, dictionaries, strict=True):
         lesson.workplace.publish(dictionary, parents, lesson.run.training)
     mesh.meet()
@@ -166,7 +166,9 @@ def check_shared(wanted: Sequence[Wanted]) -> None:
         raise WrongUse(f"two dictionaries are to be written to {min(twice)}", "give each a folder of its own")
 
 
-def learn(lessons: Sequence[Lesson], stream: Stream | PairStream, watch: Stopwatch, told: "Told") -> None:
+def learn(
+    lessons: Sequence[Lesson], stream: Stream | PairStream, watch: Stopwatch, announcer: "Announcer"
+) -> None:
     """Take the steps that are left; an interrupt is obeyed between two batches, after a checkpoint."""
     training, mesh = lessons[0].run.training, lessons[0].run.mesh
     first = min(lesson.run.step for lesson in lessons)
@@ -187,7 +189,7 @@ def learn(lessons: Sequence[Lesson], stream: Stream | PairStream, watch: Stopwat
                 saved = watch.last
             if stop:
                 raise KeyboardInterrupt
-            told.done(number + 1)
+            announcer.done(number + 1)
             watch.mark("keeping")
             if all(lesson.broken for lesson in lessons):
                 return
@@ -200,7 +202,9 @@ def keep(lessons: Sequence[Lesson]) -> None:
         lesson.keep()
 
 
-def finished(lessons: Sequence[Lesson], stream: Stream | PairStream, told: "Told") -> list[SparseAutoencoder]:
+def finished(
+    lessons: Sequence[Lesson], stream: Stream | PairStream, announcer: "Announcer"
+) -> list[SparseAutoencoder]:
     """The dictionaries; their features' activity is measured on the batches of the beginning, read once more."""
     dictionaries = [lesson.run.finished() for lesson in lessons]
     activities = [Activity(dictionary) for dictionary in dictionaries]
@@ -214,7 +218,7 @@ def finished(lessons: Sequence[Lesson], stream: Stream | PairStream, told: "Told
         for activity, n_batches in zip(activities, passes, strict=True):
             if number < n_batches:
                 activity.see(x)
-        told.done(told.n_steps + number + 1)
+        announcer.done(announcer.n_steps + number + 1)
     for activity, dictionary in zip(activities, dictionaries, strict=True):
         activity.record()
         dictionary.max_activation.copy_(data.max(dictionary.max_activation))
@@ -227,7 +231,7 @@ def n_last_pass(training: TrainOptions) -> int:
     return min(training.n_steps, max(1, ACTIVITY_TOKENS // training.batch))
 
 
-class Told:
+class Announcer:
     """Says how far the lessons are, in tokens of the stream."""
 
     def __init__(self, lessons: Sequence[Lesson], progress: Progress | None) -> None:

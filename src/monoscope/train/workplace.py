@@ -20,7 +20,7 @@ from monoscope.train.options import TrainOptions
 from monoscope.train.run import Run
 from monoscope.train.sharding import parts, whole
 
-IDLE = {"checkpoint_every_seconds": None, "mirrors": None}
+CHANGEABLE = {"checkpoint_every_seconds": None, "mirrors": None}
 """Options of training that a run may change on its way: they move no number."""
 SAID = 4
 """Differences between two runs that a refusal names, at most."""
@@ -37,7 +37,7 @@ def identity(
     everything = {
         "schema": SCHEMA,
         "dictionary": options.to_record(),
-        "training": training.to_record() | IDLE,
+        "training": training.to_record() | CHANGEABLE,
         "parents": dict(parents),
         "site": origin.site,
         "model": origin.model_hash,

@@ -12,9 +12,10 @@ from evaluate.memory import token_rows
 from monoscope.dictionaries import AutoencoderOptions, SparseAutoencoder, TopK
 from monoscope.errors import WrongUse
 from monoscope.evaluate.analyses import Attribution
-from monoscope.evaluate.analyses.attribution import ablated_effects, checks, gradient
+from monoscope.evaluate.analyses.attribution import ablated_effects, against_the_strongest, checks, rival_of
 from monoscope.evaluate.intervals import IntervalOptions
 from monoscope.intervene import Ablate, spliced
+from monoscope.intervene.gradient import gradient_at
 from monoscope.models import LanguageModel
 
 from .material import Parts
@@ -57,8 +58,9 @@ def test_ablation_is_what_intervening_does(tiny_llama: LanguageModel) -> None:
     parts = material(tiny_llama, "blocks.0.resid_post")
     site = tiny_llama.resolve("blocks.0.resid_post")
     prompt = torch.from_numpy(parts.heldout.rows.tokens[3, :8].astype(np.int64))
-    x, _, rival, effect = gradient(tiny_llama, site, prompt, 7)
-    codes = parts.dictionary.sparse_encode(x)
+    whole = gradient_at(tiny_llama, site, prompt, lambda logits: against_the_strongest(logits, 7))
+    rival = rival_of(whole.logits, 7)
+    codes = parts.dictionary.sparse_encode(whole.x)
     token, slot = torch.tensor([2, 5, 7]), torch.tensor([0, 1, 0])
     feature = codes.indices[token, slot]
     moves = codes.values[token, slot][:, None] * parts.dictionary.directions[feature]
@@ -69,7 +71,7 @@ def test_ablation_is_what_intervening_does(tiny_llama: LanguageModel) -> None:
         with spliced(tiny_llama, parts.dictionary, edits={number: Ablate()}, keep_error=True, where=where):
             logits = tiny_llama.forward(prompt[None])[0, -1]
         assert ours == pytest.approx(float(logits[7] - logits[rival]), abs=1e-4)
-        assert abs(ours - effect) > 1e-4
+        assert abs(ours - whole.value) > 1e-4
 
 
 def test_the_same_seed_asks_the_same_and_pairs_are_bounded(tiny_llama: LanguageModel) -> None:

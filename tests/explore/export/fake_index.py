@@ -70,6 +70,14 @@ def fake_index(n_features: int, seed: int = 0) -> FakeIndex:
     return FakeIndex(list(cards_of_topics(n_features, seed)))
 
 
+def fake_labels(index: FakeIndex) -> dict[int, dict[str, Any]]:
+    """Labels of one feature in three, and hostile ones of those with hostile records."""
+    broken = [card for card in reversed(index.cards) if card["examples"]]
+    return fake.labels_of(index.cards) | {
+        card["feature"]: fake.hostile_label(card, text) for card, text in zip(broken, HOSTILE, strict=False)
+    }
+
+
 @cache
 def cards_of_topics(n_features: int, seed: int) -> tuple[dict[str, Any], ...]:
     """Made once; not to be changed."""

@@ -6,14 +6,16 @@ import re
 from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from monoscope.errors import WrongUse
+from explore import fake
+from monoscope.errors import BrokenInput, WrongUse
 from monoscope.explore.export import NeuronpediaOptions, write_neuronpedia
 from monoscope.explore.export.neuronpedia import write as module
-from monoscope.explore.export.neuronpedia.names import clean, identifier, spelled
+from monoscope.explore.export.neuronpedia.names import METHODS, clean, identifier, spelled
 
-from .fake_index import FakeIndex, fake_index
+from .fake_index import FakeIndex, fake_index, fake_labels
 
 COLUMNS = {
     "model": "id instruct creatorId displayNameShort displayName tlensId dimension visibility defaultSourceSetName "
@@ -52,8 +54,17 @@ def folder(index: FakeIndex, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("neuronpedia")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "FEATURES_PER_FILE", 25)
-        write_neuronpedia(index, folder, options=NeuronpediaOptions(dataset="stories", layers=4))
+        options = NeuronpediaOptions(dataset="stories", layers=4)
+        write_neuronpedia(index, folder, labels=labels_known(index), options=options)
     return folder
+
+
+def labels_known(index: FakeIndex) -> dict[int, dict]:
+    """Labels whose methods are all known."""
+    labels = deepcopy(fake_labels(index))
+    for label in labels.values():
+        label["descriptions"] = [each for each in label["descriptions"] if each["method"] in METHODS]
+    return labels
 
 
 def lines_of(folder: Path, table: str) -> list[dict]:
@@ -111,12 +122,48 @@ def test_lines_refer_to_each_other(folder: Path) -> None:
             ("builtin", "2-4f2a91c07b13")
         }
     config = {
-        name: json.loads((folder / "v1" / "config" / f"{name}.jsonl").read_text())["name"]
+        name: [
+            json.loads(line)["name"]
+            for line in (folder / "v1" / "config" / f"{name}.jsonl").read_text().splitlines()
+        ]
         for name in ("explanation_type", "explanation_model_type")
     }
+    assert len(set(config["explanation_type"])) == 6
     for line in lines_of(folder, "explanations"):
-        assert line["typeName"] == config["explanation_type"]
-        assert line["explanationModelName"] == config["explanation_model_type"]
+        assert line["typeName"] in config["explanation_type"]
+        assert line["explanationModelName"] in config["explanation_model_type"]
+
+
+def test_every_description_is_an_explanation_of_its_own_type(folder: Path, index: FakeIndex) -> None:
+    labels = labels_known(index)
+    lines = iter(lines_of(folder, "explanations"))
+    for card in index.cards:
+        line = next(lines)
+        assert (line["typeName"], line["notes"]) == ("monoscope_tokens-logits", None)
+        assert line["description"] == clean(card["description"])
+        for each in labels.get(card["feature"], {"descriptions": []})["descriptions"]:
+            line = next(lines)
+            assert line["index"] == str(card["feature"])
+            assert line["typeName"] == f"monoscope_{each['method']}"
+            assert line["description"].startswith(clean(each["text"])[:200])
+    assert next(lines, None) is None
+    notes = [line["notes"] for line in lines_of(folder, "explanations") if line["index"] == "1"]
+    assert notes == [
+        None,
+        "share 0.410",
+        "overlap 0.370",
+        "precision 0.970, recall 0.190, share 0.300, correlation 0.440",
+        "deviations 6.10",
+        "f1 0.930, precision 0.950",
+    ]
+
+
+def test_a_method_that_the_importer_is_not_told_of_is_refused(tmp_path: Path) -> None:
+    index = fake_index(40)
+    label = fake.label(index.cards[3], np.random.default_rng(0))
+    label["descriptions"][0]["method"] = "dreams"
+    with pytest.raises(BrokenInput, match="'dreams', which this version does not know"):
+        write_neuronpedia(index, tmp_path, labels={3: label})
 
 
 def test_a_feature_is_what_its_record_says(folder: Path, index: FakeIndex) -> None:
@@ -186,7 +233,7 @@ def test_identifiers_follow_from_what_they_name(folder: Path, tmp_path: Path) ->
     assert len(set(found)) == len(found)
     assert all(re.fullmatch(r"c[0-9a-z]{24}", each) for each in found)
     assert identifier("a", "bc") != identifier("ab", "c")
-    write_neuronpedia(fake_index(60), tmp_path)
+    write_neuronpedia(fake_index(60), tmp_path, labels=labels_known(fake_index(60)))
     again = [line["id"] for table in ("activations", "explanations") for line in lines_of(tmp_path, table)]
     assert again == found
 

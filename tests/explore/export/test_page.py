@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,9 +14,9 @@ from explore.conftest import Visit
 from monoscope.explore.export import site as module
 from monoscope.explore.export import write_site
 from monoscope.explore.export.postings import LONGEST, words_of
-from monoscope.explore.wording import visible
+from monoscope.explore.wording import UNSEEN, visible
 
-from .fake_index import HOSTILE, FakeIndex, fake_index
+from .fake_index import HOSTILE, FakeIndex, fake_index, fake_labels
 from .searching import brute_force
 from .serving import Served, served
 
@@ -31,7 +32,7 @@ def index() -> FakeIndex:
 @pytest.fixture(scope="module")
 def folder(index: FakeIndex, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    write_site(index, folder, shard_bytes=60_000)
+    write_site(index, folder, labels=fake_labels(index), shard_bytes=60_000)
     return folder
 
 
@@ -120,9 +121,9 @@ def test_the_page_opens_with_the_best_feature(open_page: Open, host: Served, ind
 
 
 def test_a_link_opens_its_card_with_few_requests(open_page: Open, host: Served, index: FakeIndex) -> None:
-    page = open_page(f"{host.url}#/feature/100").page
-    text = card_of(page, 100)
-    card = index.cards[100]
+    page = open_page(f"{host.url}#/feature/101").page
+    text = card_of(page, 101)
+    card = index.cards[101]
     assert card["description"] in text
     assert card["address"] in text
     assert f"{card['n_active']:,} tokens" in text
@@ -141,10 +142,13 @@ def test_a_link_opens_its_card_with_few_requests(open_page: Open, host: Served, 
 def test_neighbours_steps_and_back(open_page: Open, host: Served) -> None:
     page = open_page(f"{host.url}#/feature/37").page
     card_of(page, 37)
-    neighbour = page.locator("#card .chips a").first
-    target = int(neighbour.inner_text())
+    neighbour = page.locator("#card .related a").last
+    target = int(neighbour.locator(".number").inner_text())
     neighbour.hover()
-    wait_until(page, "!tip.hidden && tip.textContent.includes('of activation')")
+    wait_until(page, "!tip.hidden && tip.textContent.includes('cosine')")
+    wait_until(
+        page, "!document.querySelector('#card .related li:last-child .words').textContent.includes('…')"
+    )
     neighbour.click()
     card_of(page, target)
     assert page.url.endswith(f"#/feature/{target}")
@@ -217,6 +221,38 @@ def test_only_a_part_of_the_index_is_read(open_page: Open, tmp_path: Path) -> No
         assert page.locator("#list li").count() == 64
 
 
+def test_labels_are_told_as_in_the_report(open_page: Open, host: Served, index: FakeIndex) -> None:
+    page = open_page(f"{host.url}#/feature/100").page
+    text = card_of(page, 100)
+    label = fake_labels(index)[100]
+    shown = [each["text"].replace("_", " ") for each in label["descriptions"]]
+    assert page.locator("#card .said").all_inner_texts() == shown
+    assert "finds 19\u00a0% of its activations" in text
+    assert page.locator("#card .effect").count() == len(label["effects"])
+    assert page.locator("#card .pattern").count() == min(4, len(label["patterns"]))
+    tips = (
+        page.locator("#card .examples .text")
+        .first.locator("span")
+        .evaluate_all("spans => spans.map((span) => span.dataset.tip)")
+    )
+    effects = [loss for loss in label["effects"][0]["loss"] if loss is not None and abs(loss) >= 0.01]
+    assert sum("without the feature" in tip for tip in tips) == len(effects)
+
+
+def test_examples_drawn_among_all_activations_stay_in_the_record(open_page: Open, tmp_path: Path) -> None:
+    index = FakeIndex(deepcopy(fake_index(8).cards))
+    examples = index.cards[3]["examples"]
+    for place, kind in ((-1, "random"), (-2, "quantile 10"), (-3, "near miss")):
+        examples[place]["kind"] = kind
+    write_site(index, tmp_path)
+    with served(tmp_path) as host:
+        page = open_page(f"{host.url}#/feature/3").page
+        text = card_of(page, 3)
+    assert page.locator("#card .examples > li").count() == len(examples) - 2
+    assert "At 75\u00a0% to 100\u00a0% of the largest" in text
+    assert "–" not in text
+
+
 def test_hostile_text_is_text(open_page: Open, host: Served, index: FakeIndex) -> None:
     broken = [card for card in index.cards if any(text in card["description"] for text in HOSTILE)]
     assert len(broken) == len(HOSTILE)
@@ -228,6 +264,8 @@ def test_hostile_text_is_text(open_page: Open, host: Served, index: FakeIndex) -
         whole = visible(card["description"]).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         shown = page.locator("#card h3").text_content()
         assert shown.encode("utf-16", "surrogatepass").decode("utf-16", "replace") == whole
+        for place in (".said", ".pattern", ".vote", ".sayings dt"):
+            assert not UNSEEN.search(page.locator(f"#card {place}").last.text_content()), place
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), card["description"][:40]
     assert page.locator("img").count() == 0
     assert page.title().startswith("Feature ")
@@ -288,10 +326,11 @@ def test_the_keyboard_is_enough(open_page: Open, host: Served, index: FakeIndex)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_and_fits_a_phone(open_page: Open, host: Served, scheme: str) -> None:
     contrast = (Path(__file__).parents[1] / "contrast.js").read_text(encoding="utf-8")
-    page = open_page(f"{host.url}#/feature/24", width=390, color_scheme=scheme).page
-    card_of(page, 24)
+    page = open_page(f"{host.url}#/feature/25", width=390, color_scheme=scheme).page
+    card_of(page, 25)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     places = ["h1", ".lead", "#found", "#list .rate", "#card .which", "#card .text", ".text .s10", ".amount"]
+    places += [".said", ".score", ".effect", ".vote", ".pattern mark", ".related .words"]
     for place, found in page.evaluate(contrast, places):
         assert found >= 4.5, place
 

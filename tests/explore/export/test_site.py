@@ -10,8 +10,9 @@ from explore import fake
 from monoscope.explore.cards import short, telling
 from monoscope.explore.export import site as module
 from monoscope.explore.export import write_site
+from monoscope.explore.labels import with_labels
 
-from .fake_index import Card, FakeIndex, fake_index, read_records
+from .fake_index import Card, FakeIndex, fake_index, fake_labels, read_records
 from .searching import brute_force, in_index
 
 
@@ -23,7 +24,7 @@ def index() -> FakeIndex:
 @pytest.fixture(scope="module")
 def site(index: FakeIndex, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    write_site(index, folder, shard_bytes=60_000)
+    write_site(index, folder, labels=fake_labels(index), shard_bytes=60_000)
     return folder
 
 
@@ -35,7 +36,15 @@ def content(site: Path) -> dict:
 def test_every_card_is_read_back_from_its_range(site: Path, content: dict, index: FakeIndex) -> None:
     assert len(content["cards"]["shards"]) > 3
     cards = read_records(site / "cards", content["cards"])
-    assert cards == [index.record(feature).to_json() for feature in range(index.n_features)]
+    labels = fake_labels(index)
+    assert cards == [with_labels(card, labels) for card in index.cards]
+    assert sum("effects" in card for card in cards) == len(labels) > 50
+
+
+def test_without_labels_a_card_is_its_record(tmp_path: Path) -> None:
+    index = fake_index(40)
+    content = write_site(index, tmp_path).content
+    assert read_records(tmp_path / "cards", content["cards"]) == index.cards
 
 
 def test_rows_by_number_and_in_other_orders(site: Path, content: dict, index: FakeIndex) -> None:

@@ -13,7 +13,7 @@ from monoscope.errors import WrongUse
 from monoscope.features.filter_text import as_filter
 from monoscope.features.finding import results
 from monoscope.features.lookup import check_text
-from monoscope.intervene.attribution import ablation, attribution
+from monoscope.intervene.attribution import attribution, falls_without
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def attribute(options: AttributeOptions, *, reporter: Reporter | None = None) ->
         where=options.where or None,
         limit=options.limit,
     )
-    falls = ablation(lm, dictionary, tokens, [each.feature for each in found], a, b, site=opened.site)
+    falls = falls_without(lm, dictionary, tokens, [each.feature for each in found], a, b, site=opened.site)
     found = [
         replace(each, why=f"{fall:+.2f} measured, {each.why}", parts={**each.parts, "ablation": fall})
         for each, fall in zip(found, falls.tolist(), strict=True)

@@ -18,6 +18,7 @@ from monoscope.evaluate.analyses.pairwise import pearson
 from monoscope.evaluate.analyses.resampled import resampled
 from monoscope.evaluate.faithfulness import LOGITS_AT_ONCE
 from monoscope.evaluate.intervals import IntervalOptions
+from monoscope.intervene.gradient import gradient_at
 from monoscope.intervene.steer import on_device, placed
 from monoscope.models import LanguageModel, Site
 from monoscope.models.hooks import edit
@@ -142,39 +143,32 @@ class Attribution:
     ) -> tuple[int, int, float, Pairs]:
         """The token that follows, the strongest other, the effect, and what each active pair has to do with it."""
         prompt, answer = tokens[:-1].to(lm.device), int(tokens[-1])
-        x, slope, rival, effect = gradient(lm, site, prompt, answer)
-        codes = dictionary.sparse_encode(x)
-        token, slot = (codes.values * usable.to(x.device)[:, None] > 0).nonzero(as_tuple=True)
+        found = gradient_at(lm, site, prompt, lambda logits: against_the_strongest(logits, answer))
+        rival = rival_of(found.logits, answer)
+        codes = dictionary.sparse_encode(found.x)
+        token, slot = (codes.values * usable.to(found.x.device)[:, None] > 0).nonzero(as_tuple=True)
         if len(token) > self.n_pairs:
             generator = torch.Generator().manual_seed(self.seed)
             kept = torch.randperm(len(token), generator=generator)[: self.n_pairs].sort().values
             token, slot = token[kept.to(token.device)], slot[kept.to(token.device)]
         feature, activation = codes.indices[token, slot], codes.values[token, slot]
         moves = activation[:, None] * dictionary.directions[feature]
-        attribution = (moves * slope[token]).sum(1)
+        attribution = (moves * found.slope[token]).sum(1)
         left = ablated_effects(lm, site, prompt, token, moves, answer, rival)
-        columns = (token, feature, activation, attribution, effect - left)
-        return answer, rival, effect, Pairs(*(column.cpu().numpy() for column in columns))
+        columns = (token, feature, activation, attribution, found.value - left)
+        return answer, rival, found.value, Pairs(*(column.cpu().numpy() for column in columns))
 
 
-def gradient(
-    lm: LanguageModel, site: Site, prompt: Int[Tensor, " token"], answer: int
-) -> tuple[Float[Tensor, "token d_model"], Float[Tensor, "token d_model"], int, float]:
-    """The activation at a site, the gradient there of what is explained, the strongest other token, the effect."""
-    leaves: list[Tensor] = []
+def against_the_strongest(logits: Float[Tensor, " vocabulary"], answer: int) -> Float[Tensor, ""]:
+    """What is explained: the answer's logit minus the largest other."""
+    return logits[answer] - logits[rival_of(logits, answer)]
 
-    def leaf(x: Float[Tensor, "batch token d_model"]) -> Float[Tensor, "batch token d_model"]:
-        leaves.append(x.detach().clone().requires_grad_())
-        return leaves[0]
 
-    with torch.enable_grad(), edit(lm, {site: leaf}):
-        logits = lm.model(input_ids=prompt[None], use_cache=False).logits[0, -1].float()
-        others = logits.detach().clone()
-        others[answer] = -torch.inf
-        rival = int(others.argmax())
-        effect = logits[answer] - logits[rival]
-    (slope,) = torch.autograd.grad(effect, leaves)
-    return leaves[0].detach()[0].float(), slope[0].float(), rival, float(effect.detach())
+def rival_of(logits: Float[Tensor, " vocabulary"], answer: int) -> int:
+    """The token of the largest logit besides the answer."""
+    others = logits.detach().clone()
+    others[answer] = -torch.inf
+    return int(others.argmax())
 
 
 @torch.no_grad()

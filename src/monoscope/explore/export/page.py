@@ -9,11 +9,12 @@ from monoscope.explore.sections.browser import ORDERS
 from monoscope.explore.sections.frame import legend
 from monoscope.explore.wording import Number, count
 
-STYLES = ("style.css", "sections.css", "card.css", "site.css")
+STYLES = ("style.css", "sections.css", "card.css", "labels.css", "site.css")
 """Style sheets of the page, in their order."""
 SCRIPTS = (
     "tooltip.js",
     "card.js",
+    "labels.js",
     "rows.js",
     "page.js",
     "site_records.js",

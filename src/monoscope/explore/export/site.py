@@ -5,7 +5,7 @@
     SITE/
       index.html       the page; nothing in it can run but this package's script, and it asks no other host
       manifest.json    facts and the layout of the rest
-      cards/           one record a feature: FeatureRecord.to_json()
+      cards/           one record a feature: FeatureRecord.to_json(), and what monoscope.explore.labels adds to it
       rows/            what the list shows, 64 features a record: first all by number, then the beginnings of other
                        orders
       words/           the search: monoscope.explore.export.postings
@@ -26,6 +26,7 @@ from monoscope.explore.export.page import site_html
 from monoscope.explore.export.postings import LONGEST, Postings, scored_words
 from monoscope.explore.export.records import SHARD_BYTES, RecordWriter
 from monoscope.explore.export.source import Advance, Features, Origin, cards_of
+from monoscope.explore.labels import NO_LABELS, Label
 from monoscope.manifest import Manifest, content_hash, write_manifest
 
 ROWS_PER_RECORD = 64
@@ -46,6 +47,7 @@ def write_site(
     folder: Path,
     advance: Advance = lambda done, total: None,
     *,
+    labels: Mapping[int, Label] = NO_LABELS,
     shard_bytes: int = SHARD_BYTES,
 ) -> Manifest:
     """Write the pages.
@@ -54,10 +56,14 @@ def write_site(
         features: the index.
         folder: an empty folder.
         advance: told of features written.
+        labels: feature -> its label, of a run that has been explained.
         shard_bytes: bytes of a data file at most.
 
     Returns:
         The manifest, which is written last.
+
+    Raises:
+        BrokenInput: the labels are of another index.
     """
     origin = Origin.of(features)
     listing = Listing(features)
@@ -66,7 +72,7 @@ def write_site(
         RecordWriter(folder / "cards", shard_bytes=shard_bytes) as cards,
         RecordWriter(folder / "rows", shard_bytes=shard_bytes) as rows,
     ):
-        for card in cards_of(features, advance):
+        for card in cards_of(features, advance, labels):
             cards.add(card)
             postings.add(card["feature"], scored_words(card))
             listing.add(card, rows)

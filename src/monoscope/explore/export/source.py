@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from monoscope.errors import BrokenInput
+from monoscope.explore.labels import NO_LABELS, Label, with_labels
 from monoscope.manifest import Manifest
 
 Advance = Callable[[int, int], None]
@@ -72,10 +73,12 @@ class Origin:
         return f"{self.model}/{self.site}/{self.dictionary}"
 
 
-def cards_of(features: Features, advance: Advance) -> Iterator[dict[str, Any]]:
-    """All records as dictionaries, one at a time, in the order of their numbers."""
+def cards_of(
+    features: Features, advance: Advance, labels: Mapping[int, Label] = NO_LABELS
+) -> Iterator[dict[str, Any]]:
+    """All records as dictionaries, with their labels, one at a time, in the order of their numbers."""
     for feature in range(features.n_features):
-        yield features.record(feature).to_json()
+        yield with_labels(features.record(feature).to_json(), labels)
         if (feature + 1) % 64 == 0 or feature + 1 == features.n_features:
             advance(feature + 1, features.n_features)
 

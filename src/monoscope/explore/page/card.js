@@ -41,6 +41,11 @@ function visible(token) {
   return token.replaceAll("\r", "").replaceAll("\n", "↵").replace(UNSEEN, "\ufffd");
 }
 
+/** A description as lists show it: without the share, which rows have no room for. */
+function briefly(description) {
+  return visible(description).replace(/ \([^()]*of activation\)/, "");
+}
+
 /** A token by itself: a leading space is shown as a faint dot. */
 function tokenParts(text) {
   const shown = visible(text);
@@ -51,21 +56,17 @@ function tokenParts(text) {
 function colouredText(example, largest) {
   const parts = example.tokens.flatMap((token, place) => {
     const activation = example.activations[place];
+    const effect = effectOn(example, place);
     const shown = place ? visible(token) : visible(token).replace(/^ +/, "");
     const word = shown.replace(/^ +(?=.)/, "");
     const spaces = shown.slice(0, shown.length - word.length);
-    if (!(activation > 0)) return [shown];
-    const step = Math.min(SHADES, Math.max(1, Math.round((SHADES * activation) / largest)));
+    if (!(activation > 0) && !effect) return [shown];
+    const step = activation > 0 ? Math.min(SHADES, Math.max(1, Math.round((SHADES * activation) / largest))) : 0;
     const exact = place === example.peakAt ? example.peak : activation;
-    const marked = make(
-      "span",
-      {
-        class: `s${step}${place === example.peakAt ? " most" : ""}`,
-        "data-tip": `${written(exact)}, ${percent(exact / largest)} of the largest`,
-      },
-      word,
-    );
-    return [spaces, marked];
+    const strength = step ? `${written(exact)}, ${percent(exact / largest)} of the largest` : "silent here";
+    const classes = [`s${step}`, place === example.peakAt && step ? "most" : "", effect?.className ?? ""];
+    const tip = [strength, effect?.words].filter(Boolean).join("; ");
+    return [spaces, make("span", { class: classes.filter(Boolean).join(" "), "data-tip": tip }, word)];
   });
   return make("p", { class: "text", dir: "auto", tabindex: 0 }, parts);
 }
@@ -75,7 +76,7 @@ function exampleRow(card, example) {
     "li",
     {},
     make("span", { class: "peak", "data-tip": `document ${example.document}` }, written(example.peak)),
-    colouredText(example, card.largest),
+    make("div", {}, colouredText(example, card.largest), example.effect ? effectWords(example) : null),
   );
 }
 
@@ -104,6 +105,7 @@ function exampleGroups(card, strongest) {
     .filter((kind) => (kind === "top") === strongest)
     .flatMap((kind) => [
       make("h4", {}, kindName(kind, intervals)),
+      ...underlines(card, kind),
       ...examplesOf(card, kind, strongest ? OPEN_EXAMPLES : OPEN_WEAKER),
     ]);
 }
@@ -176,22 +178,6 @@ function inside(card) {
   );
 }
 
-function neighbours(card, names) {
-  if (!card.neighbours.length) return [];
-  const links = card.neighbours.map(({ feature, cosine }) =>
-    make(
-      "li",
-      {},
-      make(
-        "a",
-        { class: "chip", href: `#feature-${feature}`, "data-tip": `cosine ${written(cosine)}: ${names(feature)}` },
-        String(feature),
-      ),
-    ),
-  );
-  return [make("h4", {}, "Features that point nearly the same way"), make("ul", { class: "chips" }, links)];
-}
-
 /** Draw a card into `article`; `names` gives a feature's description, `step` moves to another card. */
 function drawCard(article, card, names, step) {
   const fact = (name, value) => make("div", {}, make("dt", {}, name), make("dd", {}, value));
@@ -223,8 +209,9 @@ function drawCard(article, card, names, step) {
     ),
     ...exampleGroups(card, true),
     inside(card),
+    ...saidOf(card),
     ...exampleGroups(card, false),
-    ...neighbours(card, names),
+    ...relations(card, names),
     make(
       "p",
       { class: "shortcuts" },

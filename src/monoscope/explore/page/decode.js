@@ -23,6 +23,15 @@ function activations(characters, levels, largest) {
   return Array.from(characters, (character) => ((character.charCodeAt(0) - FIRST_CODE) / levels) * largest);
 }
 
+/** Effects, each of which is one character, from `-largest` to `largest`; null where nothing is known. */
+function effects(characters, levels, largest) {
+  const middle = levels / 2;
+  return characters.map((character) => {
+    const step = character.charCodeAt(0) - FIRST_CODE;
+    return step > levels ? null : ((step - middle) / middle) * largest;
+  });
+}
+
 /** All cards of the page: columns for the list, and `card(place)` for one of them. */
 async function openCards(template) {
   const packed = Array.from(template.content.children, (element) => element.textContent);
@@ -35,18 +44,36 @@ async function openCards(template) {
     return blocks.get(number);
   }
 
-  /** Cards' facts, their examples followed by the characters of their tokens and activations. */
-  function withTexts([facts, tokens, values]) {
-    const [tokenOf, valueOf] = [Array.from(tokens), Array.from(values)];
-    let start = 0;
+  /** Cards' facts, their examples followed by the characters of their tokens, activations and effects. */
+  function withTexts([facts, tokens, values, steps, words]) {
+    const [tokenOf, valueOf, stepOf] = [tokens, values, steps].map((characters) => Array.from(characters));
+    let [start, from] = [0, 0];
     for (const examples of facts.map((each) => each.at(-1))) {
       for (const example of examples) {
-        const end = start + example.pop();
-        example.push(tokenOf.slice(start, end), valueOf.slice(start, end));
-        start = end;
+        const length = example.pop();
+        const [, , , raised, lowered] = example.at(-1) || [];
+        const until = from + (example.at(-1) ? length + Array.from(raised + lowered).length : 0);
+        example.push(tokenOf.slice(start, start + length), valueOf.slice(start, start + length));
+        example.push(stepOf.slice(from, until));
+        [start, from] = [start + length, until];
       }
     }
+    facts.forEach((each, place) => each.push(words[place]));
     return facts;
+  }
+
+  /** What the model did without the feature, or null where it was not asked. */
+  function effectOf(effect, length, steps) {
+    if (!effect) return null;
+    const [next, largestLoss, largestVote, ...voted] = effect;
+    const [raised, lowered] = voted.map((characters) => spelled(characters, all.vocabulary));
+    const nats = effects(steps.slice(length), all.levels, largestVote);
+    return {
+      next,
+      losses: effects(steps.slice(0, length), all.levels, largestLoss),
+      promoted: raised.map((text, each) => ({ text, nats: nats[each] })),
+      suppressed: lowered.map((text, each) => ({ text, nats: nats[raised.length + each] })),
+    };
   }
 
   function texts(name, place) {
@@ -55,7 +82,8 @@ async function openCards(template) {
 
   async function card(place) {
     const whole = await block(Math.floor(place / all.perBlock));
-    const [address, active, mean, span, counts, shares, raised, lowered, near, examples] = whole[place % all.perBlock];
+    const [address, active, mean, span, counts, shares, raised, lowered, near, together, said, found, examples, words] =
+      whole[place % all.perBlock];
     const largest = all.largest[place];
     const weighted = (name, weights) => texts(name, place).map((text, each) => ({ text, weight: weights[each] }));
     return {
@@ -72,13 +100,21 @@ async function openCards(template) {
       promoted: weighted("promoted", raised),
       suppressed: weighted("suppressed", lowered),
       neighbours: near.map(([feature, cosine]) => ({ feature, cosine })),
-      examples: examples.map(([kind, document, peakAt, peak, tokens, values]) => ({
+      coactive: together.map(([feature, correlation, share]) => ({
+        feature,
+        correlation: correlation / 100,
+        share: share / 100,
+      })),
+      descriptions: said.map(([method, scores, kind], each) => ({ method, kind, text: words[each], scores })),
+      patterns: found.map(([matches, active], each) => ({ text: words[said.length + each], matches, active })),
+      examples: examples.map(([kind, document, peakAt, peak, effect, tokens, values, steps]) => ({
         kind,
         document,
         peakAt,
         peak,
         tokens: spelled(tokens, all.vocabulary),
         activations: activations(values, all.levels, largest),
+        effect: effectOf(effect, tokens.length, steps),
       })),
     };
   }

@@ -56,7 +56,6 @@ function listRow(cards, place, order) {
   const number = cards.feature[place];
   const often = cards.density[place] ? percent(cards.density[place]) : "silent";
   const rate = order === "strong" ? written(cards.largest[place]) : often;
-  const description = visible(cards.description[place]).replace(/ \([^()]*of activation\)/, "");
   return make(
     "li",
     {},
@@ -64,7 +63,7 @@ function listRow(cards, place, order) {
       "a",
       { href: `#feature-${number}`, "data-place": place, class: cards.density[place] ? "" : "silent" },
       make("span", { class: "number" }, String(number)),
-      make("span", { class: "words", dir: "auto" }, description),
+      make("span", { class: "words", dir: "auto" }, briefly(cards.description[place])),
       make("span", { class: "rate" }, rate),
     ),
   );

@@ -47,7 +47,7 @@ function siteRow({ feature, description, density, largest }, order) {
       "a",
       { href: `#/feature/${feature}`, "data-feature": feature, class: density ? "" : "silent" },
       make("span", { class: "number" }, String(feature)),
-      make("span", { class: "words", dir: "auto" }, visible(description).replace(/ \([^()]*of activation\)/, "")),
+      make("span", { class: "words", dir: "auto" }, briefly(description)),
       make("span", { class: "rate" }, order === "strong" ? written(largest) : often),
     ),
   );

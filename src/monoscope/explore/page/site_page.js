@@ -4,16 +4,34 @@ const TYPING_PAUSE = 160;
 const TRIES = 8;
 const UNNAMED = "…";
 
+// Kinds of examples that stay in the record, as they do in the report: the intervals show the whole range.
+const LEFT_OUT = /^(random|quantile)/;
+
 /** A record as the card is drawn from it. */
 function cardOf(record) {
   const { edges, counts } = record.histogram;
+  const voted = (rows) => rows.map(([text, nats]) => ({ text, nats }));
+  const effects = new Map(
+    (record.effects ?? []).map(({ position, next, loss, promoted, suppressed }) => [
+      position,
+      { next, losses: loss, promoted: voted(promoted), suppressed: voted(suppressed) },
+    ]),
+  );
   return {
     ...record,
     active: record.n_active,
     mean: record.mean_activation,
     largest: record.max_activation,
     histogram: { span: edges.length ? [edges[0], edges.at(-1)] : [], counts },
-    examples: record.examples.map((example) => ({ ...example, peakAt: example.position - example.start })),
+    descriptions: record.descriptions ?? [],
+    patterns: record.patterns ?? [],
+    examples: record.examples
+      .filter((example) => !LEFT_OUT.test(example.kind))
+      .map((example) => ({
+        ...example,
+        peakAt: example.position - example.start,
+        effect: effects.get(example.position) ?? null,
+      })),
   };
 }
 
@@ -64,7 +82,6 @@ async function siteContent() {
 /** The card: `open(feature)`, and `feature()`, the number of the one that is open. */
 function startCard(nFeatures, cards, rows, step) {
   const article = document.getElementById("card");
-  const names = new Map();
   let now = -1;
 
   async function open(feature) {
@@ -73,7 +90,9 @@ function startCard(nFeatures, cards, rows, step) {
       if (feature >= nFeatures) throw new Error(`There is no feature ${feature}: they go up to ${nFeatures - 1}.`);
       const card = cardOf(await cards.record(feature));
       if (now !== feature) return;
-      drawCard(article, card, (other) => names.get(other) ?? UNNAMED, step);
+      naming.disconnect();
+      drawCard(article, card, () => UNNAMED, step);
+      article.querySelectorAll(".related a").forEach((link) => naming.observe(link));
       article.dataset.feature = feature;
       document.title = `Feature ${feature} · ${document.querySelector("h1").textContent}`;
     } catch (error) {
@@ -87,19 +106,21 @@ function startCard(nFeatures, cards, rows, step) {
     if (phone || article.getBoundingClientRect().top < 0) article.scrollIntoView({ block: "start", behavior });
   }
 
-  /** A neighbour is named when it is pointed at: its row is not read before. */
-  async function name(event) {
-    const chip = event.target.closest("a.chip");
-    const feature = Number(chip?.textContent);
-    if (!chip || names.has(feature)) return;
+  /** A related feature is named when its line comes into sight: its row is not read before. */
+  const naming = new IntersectionObserver((seen) => {
+    for (const { target, isIntersecting } of seen) {
+      if (!isIntersecting) continue;
+      naming.unobserve(target);
+      name(target);
+    }
+  });
+
+  async function name(link) {
+    const feature = Number(link.dataset.feature);
     const row = await rows.row(feature).catch(() => null);
-    if (!row) return;
-    names.set(feature, visible(row.description));
-    chip.dataset.tip = chip.dataset.tip.replace(UNNAMED, () => names.get(feature));
-    if (chip.matches(":hover, :focus")) showTip(chip);
+    if (row) link.querySelector(".words").textContent = briefly(row.description);
   }
 
-  for (const kind of ["pointerover", "focusin"]) article.addEventListener(kind, name);
   return { open, bring, feature: () => now };
 }
 

@@ -5,8 +5,10 @@ from typing import Any
 from monoscope.explore.export.neuronpedia.names import (
     EXPLANATION_MODEL,
     EXPLANATION_TYPE,
+    METHODS,
     Names,
     NeuronpediaOptions,
+    explanation_type,
 )
 from monoscope.explore.export.source import Features, Origin
 
@@ -120,15 +122,24 @@ def source_line(features: Features, names: Names, options: NeuronpediaOptions) -
 
 def configuration(options: NeuronpediaOptions) -> dict[str, list[dict[str, Any]]]:
     """What explanations refer to: how they were made, and by what."""
+    words = "Words that a feature fires on, stands near to and promotes; no language model wrote it."
     made = {
-        "description": "Words that a feature fires on, stands near to and promotes; no language model wrote it.",
         "featured": False,
         "url": None,
         "creatorName": options.creator_name,
         "createdAt": options.created,
         "updatedAt": options.created,
     }
-    kind = {"name": EXPLANATION_TYPE, "displayName": "monoscope: tokens and logits", "isAttention": False}
-    kind |= {"explainerModelSettingsId": None, "settings": None, "creatorId": options.creator_id}
+    own = {"isAttention": False, "explainerModelSettingsId": None, "settings": None}
+    own |= {"creatorId": options.creator_id}
+    kinds = [(EXPLANATION_TYPE, "monoscope: tokens and logits", words)]
+    kinds += [(explanation_type(method), name, account) for method, (name, account) in METHODS.items()]
+    types = [
+        {"name": name, "displayName": shown, "description": account} | own | made
+        for name, shown, account in kinds
+    ]
     model = {"name": EXPLANATION_MODEL, "displayName": "monoscope, without a language model"}
-    return {"explanation_type.jsonl": [kind | made], "explanation_model_type.jsonl": [model | made]}
+    return {
+        "explanation_type.jsonl": types,
+        "explanation_model_type.jsonl": [model | {"description": words} | made],
+    }

@@ -11,9 +11,11 @@ from monoscope.explore.export.neuronpedia.names import (
     Names,
     NeuronpediaOptions,
     clean,
+    explanation_type,
     identifier,
 )
 from monoscope.explore.export.source import linear_counts
+from monoscope.explore.wording import number
 
 BARS = 50
 """Bars of a feature's histogram."""
@@ -76,16 +78,14 @@ class Lines:
     def activations(self, card: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Lines of ``activations``: examples of the top and of intervals."""
         bins = self._bins(card)
-        for number, example in enumerate(card["examples"]):
+        for place, example in enumerate(card["examples"]):
             if example["kind"] not in bins:
                 continue
             values = example["activations"]
             most = max(range(len(values)), key=values.__getitem__)
             low, high, share = bins[example["kind"]]
             yield {
-                "id": identifier(
-                    self._names.model, self._names.source, card["feature"], "activation", number
-                ),
+                "id": identifier(self._names.model, self._names.source, card["feature"], "activation", place),
                 "tokens": [clean(token) for token in example["tokens"]],
                 "index": str(card["feature"]),
                 "layer": self._names.source,
@@ -111,18 +111,29 @@ class Lines:
                 "zValues": [],
             }
 
-    def explanation(self, card: Mapping[str, Any]) -> dict[str, Any]:
+    def explanations(self, card: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Lines of ``explanations``: the description, and those of the label, each with its scores as notes."""
+        yield self._explanation(card, EXPLANATION_TYPE, card["description"], None)
+        for each in card.get("descriptions", ()):
+            yield self._explanation(
+                card, explanation_type(each["method"]), each["text"], scores_told(each["scores"])
+            )
+
+    def _explanation(
+        self, card: Mapping[str, Any], kind: str, text: str, notes: str | None
+    ) -> dict[str, Any]:
         """A line of ``explanations``, without an embedding: one of another model would mix badly with theirs."""
+        what = 0 if kind == EXPLANATION_TYPE else kind
         return {
-            "id": identifier(self._names.model, self._names.source, card["feature"], "explanation", 0),
+            "id": identifier(self._names.model, self._names.source, card["feature"], "explanation", what),
             "modelId": self._names.model,
             "layer": self._names.source,
             "index": str(card["feature"]),
-            "description": clean(card["description"]),
+            "description": clean(text),
             "authorId": self._options.creator_id,
-            "typeName": EXPLANATION_TYPE,
+            "typeName": kind,
             "explanationModelName": EXPLANATION_MODEL,
-            "notes": None,
+            "notes": notes,
             "triggeredByUserId": None,
             "umap_x": 0.0,
             "umap_y": 0.0,
@@ -149,3 +160,9 @@ class Lines:
         for place, share in enumerate(shares):
             bins[f"interval {place + 1}"] = (float(edges[place]), float(edges[place + 1]), float(share))
         return bins
+
+
+def scores_told(scores: Mapping[str, Any]) -> str | None:
+    """Scores in one line, ``precision 0.97, recall 0.19``, or None where none is known."""
+    told = [f"{name} {number(score)}" for name, score in scores.items() if score is not None]
+    return clean(", ".join(told)) or None

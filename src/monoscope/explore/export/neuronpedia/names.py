@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from monoscope.errors import WrongUse
+from monoscope.errors import BrokenInput, WrongUse
 from monoscope.explore.export.source import Origin
 
 ID_LENGTH = 25
@@ -13,6 +13,26 @@ DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 """Characters after the first."""
 EXPLANATION_TYPE, EXPLANATION_MODEL = "monoscope_tokens-logits", "monoscope"
 """How descriptions were made: from tokens and logit weights, without a language model."""
+METHODS = {
+    "tokens": (
+        "monoscope: tokens",
+        "Tokens that the feature fires on. Score: their share of its activation.",
+    ),
+    "near": ("monoscope: words near", "Words around the tokens that the feature fires on."),
+    "patterns": (
+        "monoscope: patterns",
+        "Stretches of tokens that the feature fires on the end of. Scores: precision and recall on other text.",
+    ),
+    "promotes": (
+        "monoscope: promotes",
+        "Tokens whose logits the feature raises. Score: the first one's weight in standard deviations.",
+    ),
+    "planted": (
+        "monoscope: planted concept",
+        "The tagged concept of the corpus that the feature marks. Scores: F1, precision and recall on other text.",
+    ),
+}
+"""Method of a label's description -> name and account of its type of explanation."""
 HOOKS = {
     "resid_pre": "hook_resid_pre",
     "resid_mid": "hook_resid_mid",
@@ -107,6 +127,20 @@ def identifier(*what: str | int) -> str:
         number, digit = divmod(number, len(DIGITS))
         digits.append(DIGITS[digit])
     return "c" + "".join(digits)
+
+
+def explanation_type(method: str) -> str:
+    """Name of the type of explanation that a label's method makes.
+
+    Raises:
+        BrokenInput: a method that the importer is not told of: it would refuse the explanation.
+    """
+    if method not in METHODS:
+        raise BrokenInput(
+            f"the labels hold descriptions by {method!r}, which this version does not know",
+            "export with the version that explained the run",
+        )
+    return f"monoscope_{method}"
 
 
 def clean(text: str) -> str:

@@ -5,7 +5,8 @@
     v1/MODEL/SOURCE/    release.jsonl  model.jsonl  sourceset.jsonl  source.jsonl
                         features/batch-0.jsonl.gz      one line a feature
                         activations/batch-0.jsonl.gz   one line an example, the top ones and those of intervals
-                        explanations/batch-0.jsonl.gz  one line a description
+                        explanations/batch-0.jsonl.gz  one line a description: the index's own, and
+                                                       one of each method of the label, with its scores as notes
     v1/config/          explanation_type.jsonl  explanation_model_type.jsonl: the names that explanations refer to,
                         to be added to the bucket's own
 
@@ -25,6 +26,7 @@ from monoscope.explore.export.neuronpedia.head import configuration, head
 from monoscope.explore.export.neuronpedia.lines import Lines
 from monoscope.explore.export.neuronpedia.names import Names, NeuronpediaOptions
 from monoscope.explore.export.source import Advance, Features, Origin, as_json, cards_of
+from monoscope.explore.labels import NO_LABELS, Label
 from monoscope.manifest import Manifest, write_manifest
 
 FILES_IN_FOLDER = 1000
@@ -38,6 +40,7 @@ def write_neuronpedia(
     folder: Path,
     advance: Advance = lambda done, total: None,
     *,
+    labels: Mapping[int, Label] = NO_LABELS,
     options: NeuronpediaOptions | None = None,
 ) -> Manifest:
     """Write the folders of the bucket.
@@ -46,12 +49,14 @@ def write_neuronpedia(
         features: the index.
         folder: an empty folder.
         advance: told of features written.
+        labels: feature -> its label, of a run that has been explained.
         options: what the index does not know.
 
     Returns:
         The manifest, which is written last.
 
     Raises:
+        BrokenInput: the labels are of another index.
         WrongUse: a name that Neuronpedia cannot spell.
     """
     options = options or NeuronpediaOptions()
@@ -65,7 +70,7 @@ def write_neuronpedia(
     per_file = max(FEATURES_PER_FILE, -(-features.n_features // FILES_IN_FOLDER))
     intervals = int(features.manifest.options.get("intervals", 0))
     line = Lines(names, options, intervals)
-    for number, batch in enumerate(batches(cards_of(features, advance), per_file)):
+    for number, batch in enumerate(batches(cards_of(features, advance, labels), per_file)):
         with ExitStack() as opened:
             files = {
                 name: opened.enter_context(Zipped(place / name / f"batch-{number}.jsonl.gz"))
@@ -75,7 +80,8 @@ def write_neuronpedia(
                 files["features"].add(line.feature(card))
                 for each in line.activations(card):
                     files["activations"].add(each)
-                files["explanations"].add(line.explanation(card))
+                for each in line.explanations(card):
+                    files["explanations"].add(each)
     content = {
         "format": "neuronpedia",
         "address": origin.address,
