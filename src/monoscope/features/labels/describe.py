@@ -112,7 +112,7 @@ def near_words(index: FeatureIndex, *, named: int = NAMED) -> NearWords:
     with closing(layout.open_database(index.folder / "index.sqlite")) as database:
         rows = database.execute("SELECT id, occurrences, base, features FROM word ORDER BY id")
         while block := list(islice(rows, WORDS)):
-            pairs = [np.frombuffer(features, layout.ASSOCIATION) for *_, features in block]
+            pairs = [layout.from_steps(features, layout.ASSOCIATION) for *_, features in block]
             feature = np.concatenate([each["feature"] for each in pairs]).astype(np.int64)
             count = np.concatenate([each["count"] for each in pairs]).astype(np.int64)
             word, occurrences, base = (
