@@ -119,7 +119,8 @@ def explain_run(options: ExplainCommand, *, reporter: Reporter | None = None) ->
         - ``run`` and ``labels``: folders;
         - ``n_features``, and ``methods``: how many features each describes;
         - ``patterns``: beside the token baseline, see :func:`monoscope.commands.explain.summary.pattern_figures`;
-        - ``planted``: concepts ``tried``, ``concepts`` and ``features`` called by one; None where nothing is tagged;
+        - ``planted``: concepts ``tried`` (tagged often enough), ``concepts`` and ``features`` called by one; None where
+          nothing is tagged;
         - ``promotes``: standard deviations, the ``median`` feature's and the ``chance`` that 95 % of random directions
           stay below: only what is above is told; None where directions don't reach the logits;
         - ``effects``: ``examples`` run again;

@@ -89,7 +89,7 @@ class Heldout:
     found: Found = field(default_factory=Found)
     """The patterns with their scores."""
     concepts: tuple[str, ...] = ()
-    """Concepts that it is tagged with."""
+    """Concepts that it is tagged with often enough in either half."""
     marks: FeatureMarks | None = None
     """What each feature marks; None where nothing is tagged."""
 
@@ -114,7 +114,7 @@ def read_heldout(
     context = store.rows.context
     positions = store.positions[: np.searchsorted(store.positions, rows.stop * context)]
     tags = Tags.of(store.rows, len(positions))
-    concepts = store.rows.concepts
+    concepts = _shown_in_both_halves(tags, store.rows.concepts)
     marking = Marking(index.n_features, positions) if concepts else None
     tallies = [PatternTally(each, options.thresholds) for each in (found.patterns, found.baseline) if each]
     with opened.reporter.stage("kept apart") as advance:
@@ -136,6 +136,17 @@ def read_heldout(
         concepts,
         None if marking is None else marking.marks(tags.members, concepts, least=LEAST_TAGGED),
     )
+
+
+def _shown_in_both_halves(tags: Tags, concepts: Sequence[str]) -> tuple[str, ...]:
+    """The concepts of which a kind has ``LEAST_TAGGED`` tokens in each half."""
+    half = tags.n_tokens // 2
+
+    def least(concept: str, kind: str) -> int:
+        first = int(np.count_nonzero(tags.of_concept(concept, kind) < half))
+        return min(first, tags.count(concept, kind) - first)
+
+    return tuple(each for each in concepts if max(least(each, kind) for kind in KINDS) >= LEAST_TAGGED)
 
 
 def _first_rows(store: ActivationStore, n_tokens: int) -> range:
