@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from monoscope.evaluate.report import EvaluateOptions
     from monoscope.explore import report_html as report
     from monoscope.features import FeatureIndex, IndexOptions
+    from monoscope.features.labels import Labels
     from monoscope.intervene import Ablate, Add, Clamp, Scale, dose_response, spliced, steer
     from monoscope.models import LanguageModel, Site, load_model
     from monoscope.train import TrainOptions, Wanted, train, train_many
@@ -48,6 +49,7 @@ _PUBLIC: dict[str, tuple[str, str]] = {
     "FeatureIndex": ("features", "FeatureIndex"),
     "HarvestOptions": ("activations", "HarvestOptions"),
     "IndexOptions": ("features", "IndexOptions"),
+    "Labels": ("features.labels", "Labels"),
     "LanguageModel": ("models", "LanguageModel"),
     "MonoscopeError": ("errors", "MonoscopeError"),
     "ReLU": ("dictionaries", "ReLU"),
@@ -86,6 +88,7 @@ __all__ = [
     "FeatureIndex",
     "HarvestOptions",
     "IndexOptions",
+    "Labels",
     "LanguageModel",
     "MonoscopeError",
     "ReLU",

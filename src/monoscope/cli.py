@@ -52,6 +52,12 @@ COMMANDS: dict[str, Command] = {
     "evaluate": Command(
         "evaluate", "evaluate_run", "EvaluateCommand", "the report card, beside baselines", True
     ),
+    "explain": Command(
+        "explain",
+        "explain_run",
+        "ExplainCommand",
+        "describe every feature, and what the model loses without it",
+    ),
     "features search": Command(
         "features", "search", "SearchOptions", "find features by words, a token, an example, a concept"
     ),

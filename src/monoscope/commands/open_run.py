@@ -14,6 +14,7 @@ from monoscope.dictionaries import SparseAutoencoder
 from monoscope.dictionaries.files import load
 from monoscope.errors import MismatchedArtefact
 from monoscope.features import FeatureIndex
+from monoscope.features.labels import Labels
 from monoscope.manifest import is_complete, read_manifest
 from monoscope.models import LanguageModel, Site, load_model
 
@@ -144,6 +145,27 @@ class OpenRun:
         """
         return FeatureIndex.open(self.folder.features, dictionary_hash=self.dictionary_hash)
 
+    def labels(self, index: FeatureIndex) -> Labels:
+        """The labels of that index, opened.
+
+        Raises:
+            MissingInput: there are none yet.
+            MismatchedArtefact: they were made from another index or dictionary.
+        """
+        return Labels.open(
+            self.folder.labels, index_hash=index.manifest.hash, dictionary_hash=self.dictionary_hash
+        )
+
+    def labels_if_any(self, index: FeatureIndex) -> Labels | None:
+        """The labels of that index; None where there are none, or where they are said to be of another."""
+        if not is_complete(self.folder.labels):
+            return None
+        try:
+            return self.labels(index)
+        except MismatchedArtefact as error:
+            self.reporter.say(f"labels are left out: {error.sentence}; monoscope explain makes them again")
+            return None
+
     @property
     def parents(self) -> dict[str, str]:
         """Hashes of the model and the tokenizer that the run was begun with; nothing before it was begun."""
@@ -170,6 +192,21 @@ class OpenRun:
         """Text that was kept apart, with the neurons where concepts are to be found in it."""
         sites = [self.site, *([self.neuron_site] if self.corpus.concepts() else [])]
         return self._store("heldout", sites, self.recipe.evaluation.n_tokens)
+
+    def heldout_site(self, n_tokens: int) -> ActivationStore:
+        """The beginning of the text kept apart at the dictionary's site; all that is there is not harvested again."""
+        if is_complete(self.folder.activations / "heldout"):
+            return self.heldout()
+        at_most = min(n_tokens, self.recipe.evaluation.n_tokens)
+        with self.reporter.stage("heldout text") as advance:
+            return harvest(
+                self.lm,
+                self.corpus,
+                site=str(self.site),
+                options=replace(self.recipe.harvest, n_tokens=at_most),
+                split="heldout",
+                progress=advance,
+            )
 
     def harvested(self) -> bool:
         """True when what the dictionary learns from is there."""

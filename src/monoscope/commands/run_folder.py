@@ -9,6 +9,7 @@
       glimpse.json    the first picture: a neuron, before anything is learnt
       dictionary/     the dictionary, and metrics.jsonl of its training
       features/       the index
+      labels/         what is said of every feature, and what the model loses without it
       evaluation/     report.json
       analyses/       NAME/result.json and figure.svg of every analysis that was asked for
       showcase/       showcase.json: one feature at work
@@ -74,6 +75,11 @@ class RunFolder:
     def features(self) -> Path:
         """The index."""
         return self.path / "features"
+
+    @property
+    def labels(self) -> Path:
+        """The labels."""
+        return self.path / "labels"
 
     @property
     def evaluation(self) -> Path:

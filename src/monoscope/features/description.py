@@ -5,6 +5,7 @@ all kinds of tokens of a topic, ``near bridge, bay, fog; of, a, its (22 % of act
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from monoscope.features.record import LogitWeight, TokenShare
 
@@ -25,12 +26,12 @@ def describe(
     """
     if not tokens:
         return "never active on the indexed corpus"
-    own, around, raised, share = _named(tokens, near, promoted, named)
-    parts = [f"{', '.join(own)} ({_percent(share)} of activation)"]
-    if around:
-        parts.insert(0, f"near {', '.join(around)}")
-    if raised:
-        parts.append(f"promotes {', '.join(raised)}")
+    found = named_parts(tokens, near, promoted, named)
+    parts = [f"{', '.join(found.own)} ({_percent(found.share)} of activation)"]
+    if found.near:
+        parts.insert(0, f"near {', '.join(found.near)}")
+    if found.promoted:
+        parts.append(f"promotes {', '.join(found.promoted)}")
     return "; ".join(parts)
 
 
@@ -40,13 +41,27 @@ def names(
     """What :func:`describe` names, without the words between: tokens, words near, tokens promoted."""
     if not tokens:
         return "", "", ""
-    own, around, raised, _ = _named(tokens, near, promoted, named)
-    return " ".join(own), " ".join(around), " ".join(raised)
+    found = named_parts(tokens, near, promoted, named)
+    return " ".join(found.own), " ".join(found.near), " ".join(found.promoted)
 
 
-def _named(
+@dataclass(frozen=True)
+class NamedParts:
+    """What a description names."""
+
+    own: list[str]
+    """Tokens that the feature fires on, equal spellings once."""
+    near: list[str]
+    """Words nearby, where the tokens alone tell little."""
+    promoted: list[str]
+    """Tokens that it promotes."""
+    share: float
+    """Share of its activation on the tokens."""
+
+
+def named_parts(
     tokens: Sequence[TokenShare], near: Sequence[str], promoted: Sequence[LogitWeight], named: int
-) -> tuple[list[str], list[str], list[str], float]:
+) -> NamedParts:
     """Tokens, words near and promoted tokens that are named, and the share of activation on the tokens."""
     shares: dict[str, float] = {}
     spellings: dict[str, str] = {}
@@ -58,7 +73,7 @@ def _named(
     telling = sum(part for key, part in shares.items() if len(key) >= 3 and key.isalpha())
     around = list(near[:named]) if telling < SHARE_THAT_TELLS else []
     raised = distinct([weight.text for weight in promoted if weight.weight > 0])[:named]
-    return list(spellings.values()), around, raised, sum(shares.values())
+    return NamedParts(list(spellings.values()), around, raised, sum(shares.values()))
 
 
 def distinct(texts: Sequence[str]) -> list[str]:

@@ -103,3 +103,29 @@ def strongest_effects(
         promoters=best[1].T.contiguous().numpy(),
         promoter_scores=scores.float().T.contiguous().numpy(),
     )
+
+
+@torch.no_grad()
+def strongest_deviations(
+    directions: Float[Tensor, "n_features d_model"], logit_weights: LogitWeights, *, block: int = 512
+) -> Float[np.ndarray, " n_features"]:
+    """How far the token that each feature promotes most stands out of the vocabulary.
+
+    Formula: ``(max w - mean w) / sd w`` over the feature's logit weights; the largest of V independent normal numbers
+    is about ``sqrt(2 ln V)``. 0 for a feature whose weights are all equal.
+    """
+    found = []
+    for part in directions.split(block):
+        weights = logit_weights(part).float()
+        spread = weights.std(-1, correction=0)
+        away = weights.max(-1).values - weights.mean(-1)
+        found.append(torch.where(spread > 0, away / spread.clamp_min(1e-30), 0.0).cpu())
+    return torch.cat(found).numpy()
+
+
+def chance_deviation(
+    width: int, logit_weights: LogitWeights, *, seed: int, n: int = 512, quantile: float = 0.95
+) -> float:
+    """What :func:`strongest_deviations` gives for directions that mean nothing: a quantile over ``n`` random ones."""
+    directions = torch.randn(n, width, generator=torch.Generator().manual_seed(seed))
+    return float(np.quantile(strongest_deviations(directions, logit_weights), quantile))

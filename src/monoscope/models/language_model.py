@@ -152,9 +152,18 @@ class LanguageModel:
 
     @torch.no_grad()
     def forward(
-        self, tokens: Int[Tensor, "batch token"], *, attention_mask: Int[Tensor, "batch token"] | None = None
-    ) -> Float[Tensor, "batch token vocabulary"]:
+        self,
+        tokens: Int[Tensor, "batch token"],
+        *,
+        attention_mask: Int[Tensor, "batch token"] | None = None,
+        first: int = 0,
+    ) -> Float[Tensor, "batch logits vocabulary"]:
         """Logits of the next token at every position, float32; masked tokens (0) change nothing elsewhere.
+
+        Args:
+            tokens: what the model reads.
+            attention_mask: 0 for tokens that it does not.
+            first: logits are computed from this position on.
 
         Raises:
             WrongUse: the rows are longer than the model's context.
@@ -163,6 +172,8 @@ class LanguageModel:
         if attention_mask is not None:
             mask = attention_mask.to(self.device)
             inputs |= {"attention_mask": mask, "position_ids": positions(mask)}
+        if first:
+            inputs |= {"logits_to_keep": max(0, tokens.shape[1] - first)}
         return self.model(**inputs).logits.float()
 
     @torch.no_grad()

@@ -8,12 +8,12 @@ import numpy as np
 from monoscope.activations.harvest import harvest
 from monoscope.commands.open_run import OpenRun
 from monoscope.errors import UnknownName, WrongUse, nearest
-from monoscope.evaluate.candidates import CodeTally, Features
-from monoscope.evaluate.selection import above
+from monoscope.evaluate.marking import Marking
 from monoscope.evaluate.tags import KINDS, Tags
 from monoscope.features import FeatureIndex, SearchResult
 from monoscope.features.filters import Filter
 from monoscope.features.finding import results
+from monoscope.features.firings import stream_firings
 from monoscope.features.passages import words_of
 
 
@@ -50,21 +50,23 @@ def by_concept(
             progress=advance,
         )
     tags = Tags.of(store.rows, n_tokens)
-    members = [tags.of_concept(concept, kind) for kind in KINDS]
-    (tally,) = Features(opened.model_dictionary, str(opened.site)).tallies(
-        store, members, tags.n_tokens, lambda tokens: None
-    )
-    columns = _marks(tally, members, tags.n_tokens)
-    if columns is None:
+    marking = Marking(index.n_features, store.positions)
+    for firings in stream_firings(opened.model_dictionary, store):
+        marking.update(firings)
+    found = marking.marks(tags.members, [concept])
+    if not found.tagged.any():
         raise WrongUse(
             f"{tags.n_tokens} tokens of text don't show {concept} in both halves", "read more: --tokens"
         )
-    score = columns.pop("f1")
+    columns = {
+        name: getattr(found, name) for name in ("precision", "recall", "threshold", "first_f1", "tagged")
+    }
+    columns["kind"] = np.array(KINDS)[found.kind]
 
     def why(part: Any) -> str:
         return f"{part['kind']}: precision {part['precision']:.2f}, recall {part['recall']:.2f}"
 
-    return results(index, score, columns, why, where=where, limit=limit)
+    return results(index, found.f1, columns, why, where=where, limit=limit)
 
 
 def named(text: str, concepts: list[str]) -> str:
@@ -80,34 +82,3 @@ def named(text: str, concepts: list[str]) -> str:
     if name not in concepts:
         raise UnknownName(f"the corpus is not tagged with {text[:60]!r}", nearest(name, concepts))
     return name
-
-
-def _marks(tally: CodeTally, members: list[np.ndarray], n_tokens: int) -> dict[str, np.ndarray] | None:
-    """How well each feature marks the concept, by name; None where a half has no tag."""
-    half = n_tokens // 2
-    every = np.arange(tally.grid.low.shape[0])
-    best: dict[str, np.ndarray] | None = None
-    for kind, tagged in zip(KINDS, members, strict=True):
-        first, second = tagged[tagged < half], tagged[tagged >= half] - half
-        if not len(first) or not len(second):
-            continue
-        chosen = CodeTally(tally.keys[:half], [first], tally.grid)
-        f1 = 2 * above(chosen.tagged(0)) / (above(chosen.total()) + len(first))
-        number = f1.argmax(1)
-        measured = CodeTally(tally.keys[half:], [second], tally.grid)
-        hits, marked = above(measured.tagged(0))[every, number], above(measured.total())[every, number]
-        found = {
-            "f1": 2 * hits / (marked + len(second)),
-            "precision": hits / np.maximum(marked, 1),
-            "recall": hits / len(second),
-            "threshold": tally.grid.low + tally.grid.step * number,
-            "kind": np.full(len(every), kind),
-            "first_f1": f1[every, number],
-            "tagged": np.full(len(every), len(second)),
-        }
-        if best is None:
-            best = found
-        else:
-            better = found["first_f1"] > best["first_f1"]
-            best = {name: np.where(better, found[name], best[name]) for name in found}
-    return best

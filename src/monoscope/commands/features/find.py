@@ -13,6 +13,7 @@ from monoscope.errors import UnknownName, WrongUse, nearest
 from monoscope.features import FeatureIndex, SearchResult
 from monoscope.features.filter_text import as_filter
 from monoscope.features.finding import Over, by_company, by_direction, by_text
+from monoscope.features.labels import by_description
 from monoscope.features.texts import read_texts
 
 By = Literal["both", "overlap", "effect", "token", "promotes", "description", "text", "concept"]
@@ -25,7 +26,8 @@ class SearchOptions:
 
     By words: what stands around their activations (--by overlap), what they promote (effect), or both. By one token
     of the vocabulary, exactly as it looks: what fires on it (token), what promotes it (promotes). By words of the
-    description. By example: what fires on a text. By concept: what marks a concept that the corpus is tagged with.
+    description, and of those that monoscope explain made. By example: what fires on a text. By concept: what marks a
+    concept that the corpus is tagged with.
 
     A filter keeps some of the features: --where 'density<1% & max>5 & description~"bridge" & alive'. It knows density,
     n_active, max, mean, feature, score, description and site, joined by &, | and ~.
@@ -73,7 +75,7 @@ def _found(options: SearchOptions, opened: OpenRun, index: FeatureIndex) -> list
         case "promotes":
             return index.by_token(options.text, role="promotes", **kept)
         case "description":
-            return index.by_description(options.text, **kept)
+            return by_description(index, opened.labels_if_any(index), options.text, **kept)
         case "text":
             context = opened.recipe.harvest.context
             (read,) = read_texts(opened.lm, opened.model_dictionary, [options.text], context=context)

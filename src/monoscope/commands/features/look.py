@@ -26,8 +26,15 @@ class ShowOptions:
 
 
 def show(options: ShowOptions, *, reporter: Reporter | None = None) -> dict[str, Any]:
-    """Everything that is known about one feature of a run."""
-    return OpenRun.at(options.run, reporter or Reporter()).features().record(options.feature).to_json()
+    """Everything that is known about one feature of a run.
+
+    Returns:
+        The index' record; with ``descriptions``, ``patterns`` and ``effects`` where the run has labels of this index.
+    """
+    opened = OpenRun.at(options.run, reporter or Reporter())
+    index = opened.features()
+    record, labels = index.record(options.feature).to_json(), opened.labels_if_any(index)
+    return record if labels is None else record | labels[options.feature].to_json()
 
 
 def show_text(result: dict[str, Any]) -> str:
@@ -42,13 +49,36 @@ def show_text(result: dict[str, Any]) -> str:
         if result[name]:
             words = ", ".join(f"{each['text'].strip()!r} {each['weight']:+.2f}" for each in result[name][:6])
             lines.append(f"{name}: {words}")
+    lines += [_described(each) for each in result.get("descriptions", ())]
     near = ", ".join(f"{each['feature']} ({each['cosine']:.2f})" for each in result["neighbours"][:5])
     lines += [f"nearest features: {near}"] if near else []
     together = ", ".join(f"{each['feature']} ({each['correlation']:.2f})" for each in result["coactive"][:5])
     lines += [f"active together with: {together}"] if together else []
+    effects = {each["position"]: each for each in result.get("effects", ())}
     for example in [each for each in result["examples"] if each["kind"] == "top"][:6]:
         lines.append(f"{example['peak']:8.2f}  {marked(example['tokens'], example['activations'])}")
+        if example["position"] in effects:
+            lines.append(f"{'':8}  {_lost(effects[example['position']])}")
     return "\n".join(lines)
+
+
+def _described(description: dict[str, Any]) -> str:
+    """One description with its scores."""
+    scores = ", ".join(
+        f"{name} {value:.2f}" for name, value in description["scores"].items() if value is not None
+    )
+    name = (
+        f"{description['method']} ({description['kind']})" if "kind" in description else description["method"]
+    )
+    return f"{name}: {description['text']} [{scores}]"
+
+
+def _lost(effect: dict[str, Any]) -> str:
+    """What the model loses in an example without the feature."""
+    loss = sum(value for value in effect["loss"] if value is not None)
+    raised = ", ".join(f"{text!r} {value:+.2f}" for text, value in effect["promoted"][:3])
+    said = f"without it the loss of these tokens rises by {loss:.2f} nats"
+    return f"{said}; behind the bracket it raises {raised}" if raised else said
 
 
 @dataclass(frozen=True, kw_only=True)

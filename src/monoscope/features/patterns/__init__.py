@@ -11,7 +11,7 @@ from monoscope.features.patterns.options import PatternOptions
 from monoscope.features.patterns.probe import Activate, activations_at_the_end
 from monoscope.features.patterns.record import START, WILDCARD, Counts, FeaturePatterns, Pattern
 from monoscope.features.patterns.score import PatternTally
-from monoscope.features.patterns.text import describe_patterns, pattern_text
+from monoscope.features.patterns.text import describe_patterns, pattern_text, shown_patterns
 from monoscope.features.patterns.trie import Matches, PatternTrie
 
 __all__ = [
@@ -31,5 +31,6 @@ __all__ = [
     "find_patterns",
     "held_out",
     "pattern_text",
+    "shown_patterns",
     "token_patterns",
 ]

@@ -42,12 +42,18 @@ class Examples:
         return cls(features[order], positions[order], values[order].astype(np.float64))
 
     @classmethod
-    def of_records(cls, records: Iterable[FeatureRecord]) -> "Examples":
-        """The examples of an index' records: the strongest, and some from each interval of activation."""
+    def of_records(cls, records: Iterable[FeatureRecord], most: int | None = None) -> "Examples":
+        """The examples of an index' records: the strongest, and some from each interval of activation.
+
+        Args:
+            records: of some features.
+            most: examples of a feature at most: the strongest, the weakest, and those at equal steps between them by
+                rank; None: all.
+        """
         entries = [
-            (record.feature, example.position, example.peak)
+            (record.feature, position, peak)
             for record in records
-            for example in record.examples
+            for position, peak in _spread({each.position: each.peak for each in record.examples}, most)
         ]
         columns = list(zip(*entries, strict=True)) or [(), (), ()]
         return cls.sort(
@@ -70,3 +76,13 @@ def held_out(documents: Integer[np.ndarray, " _"], share: float, seed: int) -> B
     """
     drawn, _ = uniform_numbers(np.zeros(len(documents), np.int64), documents.astype(np.int64), seed)
     return (drawn < share) & (documents >= 0)
+
+
+def _spread(peaks: dict[int, float], most: int | None) -> list[tuple[int, float]]:
+    """Positions and activations, the strongest first; ``most`` of them at equal steps."""
+    falling = sorted(
+        ((at, peak) for at, peak in peaks.items() if peak > 0), key=lambda each: (-each[1], each[0])
+    )
+    if most is None or len(falling) <= most:
+        return falling
+    return [falling[place] for place in np.linspace(0, len(falling) - 1, most).round().astype(int).tolist()]

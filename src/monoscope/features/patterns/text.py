@@ -60,14 +60,22 @@ def describe_patterns(record: FeaturePatterns, vocabulary: Sequence[str], *, nam
         return "no examples to find a pattern in"
     if not record.patterns:
         return f"no n-gram explains any of its {record.n_examples} examples"
+    found = shown_patterns(record, vocabulary)
+    parts = [f"{text} ({_evidence(pattern, record)})" for text, pattern in found[:named]]
+    n = len(found)
+    return f"{', '.join(parts)}; {'its pattern' if n == 1 else f'all {n} patterns'}: {_score(record)}"
+
+
+def shown_patterns(record: FeaturePatterns, vocabulary: Sequence[str]) -> list[tuple[str, Pattern]]:
+    """A feature's patterns as texts, those that explain most held-out activation first, then those of most examples.
+
+    Patterns that look the same, with and without a space in front, are one here.
+    """
     found: dict[str, Pattern] = {}
     for pattern in record.patterns:
         text = pattern_text(pattern.tokens, vocabulary)
         found[text] = _together(found[text], pattern) if text in found else pattern
-    best = sorted(found, key=lambda text: -(found[text].share or 0.0))[:named]
-    parts = [f"{text} ({_evidence(found[text], record)})" for text in best]
-    n = len(found)
-    return f"{', '.join(parts)}; {'its pattern' if n == 1 else f'all {n} patterns'}: {_score(record)}"
+    return sorted(found.items(), key=lambda each: -(each[1].share or 0.0))
 
 
 def _together(one: Pattern, other: Pattern) -> Pattern:
