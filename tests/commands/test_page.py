@@ -4,24 +4,17 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from explore import fake
 from explore.export.fake_index import read_records
 from monoscope.commands.open_run import OpenRun
-from monoscope.commands.page import LABELS, LabelFile, Page, labels_of
+from monoscope.commands.page import Page
 from monoscope.commands.progress import Reporter
 from monoscope.commands.run_folder import RunFolder
-from monoscope.errors import BrokenInput
 from monoscope.features import FeatureIndex
-from monoscope.manifest import Manifest, write_manifest
+from monoscope.features.labels import FeatureLabel, write_labels
 
 from .conftest import Line
-
-
-def write_lines(path: Path, labels: list[dict]) -> Path:
-    path.write_text("".join(json.dumps(label) + "\n" for label in labels), encoding="utf-8")
-    return path
 
 
 def label_run(run: RunFolder, index_hash: str = "") -> list[dict]:
@@ -37,34 +30,17 @@ def label_run(run: RunFolder, index_hash: str = "") -> list[dict]:
             effects = [fake.effect(each, card, generator) for each in card["examples"][:2]]
             label |= {"descriptions": said, "effects": effects}
         labels.append(label)
-    (run.path / LABELS).mkdir()
-    write_lines(run.path / LABELS / "labels.jsonl", labels)
-    parents = {"features": index_hash or index.manifest.hash}
-    write_manifest(run.path / LABELS, Manifest(kind="labels", parents=parents, hash="first"))
+    parents = {
+        "features": index_hash or index.manifest.hash,
+        "dictionary": index.manifest.parents["dictionary"],
+    }
+    write_labels(run.labels, map(FeatureLabel.from_json, labels), parents=parents)
     return labels
 
 
 def cards_of(run: RunFolder) -> dict[int, dict]:
     page = Page(OpenRun.at(run.path, Reporter()))
     return {card["feature"]: card for card in page.parts()["features"]["cards"]}
-
-
-def test_labels_are_read_one_at_a_time_and_in_any_order(tmp_path: Path) -> None:
-    labels = [{"feature": number, "text": "é" * number} for number in range(20)]
-    read = LabelFile(write_lines(tmp_path / "labels.jsonl", labels))
-    assert [read[number] for number in (7, 0, 19)] == [labels[number] for number in (7, 0, 19)]
-    assert dict(read) == dict(enumerate(labels))
-    assert read.get(20) is None
-    assert read.get(-1) is None
-
-
-def test_lines_that_are_no_labels_are_refused(tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "labels.jsonl", [{"feature": 1}])
-    with pytest.raises(BrokenInput, match="line 1 is of feature 1"):
-        LabelFile(path)[0]
-    path.write_text("{\n", encoding="utf-8")
-    with pytest.raises(BrokenInput, match="line 1 is no JSON"):
-        LabelFile(path)[0]
 
 
 def test_cards_of_a_run_have_its_labels(run_copy: RunFolder) -> None:
@@ -92,8 +68,6 @@ def test_a_page_is_made_again_when_labels_come_or_change(run_copy: RunFolder) ->
 
 def test_labels_of_another_index_are_left_alone(run_copy: RunFolder) -> None:
     label_run(run_copy, index_hash="another")
-    index = FeatureIndex.open(run_copy.features)
-    assert not labels_of(run_copy.path / LABELS, index)
     assert not any("descriptions" in card for card in cards_of(run_copy).values())
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from monoscope.commands.open_run import OpenRun
-from monoscope.commands.page import LABELS, labels_of
+from monoscope.commands.page import explained
 from monoscope.commands.progress import Reporter
 from monoscope.errors import MonoscopeError, WrongUse
 from monoscope.explore.export import (
@@ -53,7 +53,7 @@ def export(options: ExportOptions, *, reporter: Reporter | None = None) -> dict[
     check_free(folder)
     run = OpenRun.at(options.run, reporter)
     features = run.features()
-    labels = labels_of(run.folder.path / LABELS, features)
+    labels = explained(run, features)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with staged(folder) as place, reporter.stage("export", "features") as advance:
         if options.format == "neuronpedia":

@@ -1,28 +1,22 @@
 """The run's page, written again as the run grows: whatever is complete is shown."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from itertools import accumulate
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.run_folder import FIGURE, RESULT, read_record, write_text
-from monoscope.errors import BrokenInput
 from monoscope.explore import report_html
 from monoscope.explore.labels import NO_LABELS, Label, with_labels
 from monoscope.features import FeatureIndex
+from monoscope.features.labels import Labels
 from monoscope.manifest import is_complete, read_manifest
 from monoscope.train import read_metrics
 from monoscope.train.workplace import training_folder
 
 CARDS = 4096
 """Feature cards in one page, at most: beyond, the most common ones that fire rarely enough to mean something."""
-LABELS, LABEL_LINES = "labels", "labels.jsonl"
-"""Folder of a run's labels, and their file in it."""
-REPEAT = "explain the run again"
-"""What to do about labels that cannot be read."""
 RENEW_EVERY = 5.0
 """Seconds between two versions while the dictionary learns."""
 
@@ -141,55 +135,35 @@ class Page:
     def _cards(self) -> dict[str, Any]:
         """Statistics of all features and the cards of many; made once for an index and its labels."""
         index = self.run.features()
-        place = self.run.folder.path / LABELS
-        made_from = (index.manifest.hash, read_manifest(place, LABELS).hash if is_complete(place) else "")
+        place = self.run.folder.labels
+        made_from = (index.manifest.hash, read_manifest(place, "labels").hash if is_complete(place) else "")
         if self._features is None or self._features[0] != made_from:
-            self._features = (made_from, feature_part(index, labels_of(place, index)))
+            self._features = (made_from, feature_part(index, explained(self.run, index)))
         return self._features[1]
 
 
-class LabelFile(Mapping[int, Label]):
-    """Feature -> its line of the labels, read when it is asked for.
+class Explained(Mapping[int, Label]):
+    """Feature -> what is said of it, read when it is asked for."""
 
-    Args:
-        path: one line of JSON a feature, in the order of their numbers.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with path.open("rb") as file:
-            self._starts = [0, *accumulate(len(line) for line in file)]
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
 
     def __getitem__(self, feature: int) -> Label:
         if not 0 <= feature < len(self):
             raise KeyError(feature)
-        with self._path.open("rb") as file:
-            file.seek(self._starts[feature])
-            line = file.readline()
-        try:
-            label = json.loads(line)
-        except ValueError as error:
-            raise BrokenInput(f"{self._path}: line {feature + 1} is no JSON: {error}", REPEAT) from error
-        if label["feature"] != feature:
-            raise BrokenInput(f"{self._path}: line {feature + 1} is of feature {label['feature']}", REPEAT)
-        return label
+        return self._labels[feature].to_json()
 
     def __iter__(self) -> Iterator[int]:
         return iter(range(len(self)))
 
     def __len__(self) -> int:
-        return len(self._starts) - 1
+        return len(self._labels)
 
 
-def labels_of(place: Path, index: FeatureIndex) -> Mapping[int, Label]:
-    """The labels in a folder; none where there are none, or where they were made for another index.
-
-    Raises:
-        BrokenInput: their manifest cannot be read.
-    """
-    if not is_complete(place) or read_manifest(place, LABELS).parents.get("features") != index.manifest.hash:
-        return NO_LABELS
-    return LabelFile(place / LABEL_LINES)
+def explained(run: OpenRun, index: FeatureIndex) -> Mapping[int, Label]:
+    """What is said of the features of a run's index; nothing where nobody has explained it."""
+    labels = run.labels_if_any(index)
+    return NO_LABELS if labels is None else Explained(labels)
 
 
 def feature_part(index: FeatureIndex, labels: Mapping[int, Label] = NO_LABELS) -> dict[str, Any]:
