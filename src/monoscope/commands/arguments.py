@@ -125,6 +125,8 @@ def _mistake(program: str, box: str) -> WrongUse:
     first = said[0].strip() if said else "the command line cannot be read"
     if wrong := re.match(r"Error parsing (.+?): no type matching (.+?) could .* from \[(.*)\]", first):
         first = f"{wrong[1]} takes {wrong[2].removeprefix('{None}|')}, not {wrong[3]}"
+    elif wrong := re.match(r"Error parsing (.+?): invalid literal for int\(\) with base 10: (.*)", first):
+        first = f"{wrong[1]} takes a whole number, not {wrong[2]}"
     sentence, _, rest = first.partition(". ")
     return WrongUse(
         f"{program}: {sentence.rstrip('.')}", f"{rest.rstrip('.')}; {help_hint}" if rest else help_hint
