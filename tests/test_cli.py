@@ -77,7 +77,11 @@ def test_each_command_explains_itself(capsys: pytest.CaptureFixture[str], name: 
         (("steer",), "monoscope steer needs RUN and --prompt", "--help"),
         (("steer", "r", "--prompt", "x", "--ablate"), "no feature was named", "--feature"),
         (("train", "--out", "x", "--k", "3.5"), "monoscope train: --k takes INT, not '3.5'", "--help"),
-        (("steer", "r", "--prompt", "x", "--seed", "one"), "--seed takes a whole number, not 'one'", "--help"),
+        (
+            ("steer", "r", "--prompt", "x", "--seed", "one"),
+            "--seed takes a whole number, not 'one'",
+            "--help",
+        ),
         (("train", "--out", "x", "--k"), "Missing value for argument '--k'", "--help"),
         (("harvest", "--out", "x", "--site", "s", "--split", "test"), "invalid choice 'test'", "heldout"),
         (("index", "a", "b"), "Unrecognized options: b", "--help"),

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from monoscope.commands.run_folder import RunFolder
 from monoscope.dictionaries.files import load
 from monoscope.errors import MismatchedArtefact
 from monoscope.features import FeatureIndex, IndexOptions
+from monoscope.manifest import read_manifest, write_manifest
 from monoscope.models import LanguageModel
 
 from .conftest import Line
@@ -27,6 +29,13 @@ def test_changed_options_make_the_index_anew(line: Line, run_copy: RunFolder) ->
     assert len([each for each in examples if each.kind == "top"]) <= 3
     assert after.manifest.parents == before.manifest.parents
     assert not run_copy.activations.exists()
+
+
+def test_an_index_of_an_older_version_is_made_anew(line: Line, run_copy: RunFolder) -> None:
+    now = read_manifest(run_copy.features, "features")
+    write_manifest(run_copy.features, replace(now, content=now.content | {"layout": 0}))
+    assert line.json("index", run_copy.path)["alive"] == now.content["n_alive"]
+    assert read_manifest(run_copy.features, "features").content == now.content
 
 
 def test_a_corpus_is_harvested_for_a_notebook(

@@ -71,7 +71,7 @@ class Page:
             report["glimpse"] = read_record(folder.glimpse)
         if curve := self._curve():
             report["training"] = {"curve": curve}
-        if is_complete(folder.features):
+        if FeatureIndex.is_there(folder.features):
             report["features"] = self._cards()
         if is_complete(folder.evaluation):
             report["evaluation"] = read_record(folder.evaluation / "report.json")

@@ -14,7 +14,7 @@ from monoscope.commands.run_folder import check_parents, write_record, write_tex
 from monoscope.commands.showcase import showcase
 from monoscope.errors import MismatchedArtefact
 from monoscope.evaluate.report import evaluate
-from monoscope.features import build_index, logit_weights
+from monoscope.features import FeatureIndex, build_index, logit_weights
 from monoscope.features.logits import LogitWeights
 from monoscope.manifest import check_parent, is_complete, read_manifest
 from monoscope.models import LanguageModel, Site
@@ -87,13 +87,13 @@ def learn(run: OpenRun, store: ActivationStore, renew: Renew, mesh: Mesh = ALONE
 
 
 def is_indexed(run: OpenRun) -> bool:
-    """Whether the index is there, made with the options of this run.
+    """Whether the index is there, made with the options of this run and in the layout of this version.
 
     Raises:
         MismatchedArtefact: there is one, of another dictionary.
     """
     folder = run.folder.features
-    if not is_complete(folder):
+    if not FeatureIndex.is_there(folder):
         return False
     manifest = read_manifest(folder, "features")
     check_parent(folder, manifest, "dictionary", run.dictionary_hash)

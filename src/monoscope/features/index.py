@@ -18,7 +18,7 @@ from monoscope.features.lookup import Lookup, check_text
 from monoscope.features.passages import words_of
 from monoscope.features.reading import mapped_tokens, read_examples, read_histogram, read_shares, read_weights
 from monoscope.features.record import CoActivation, FeatureRecord, Neighbour, SearchResult
-from monoscope.manifest import Manifest, check_parent, read_manifest
+from monoscope.manifest import Manifest, check_parent, is_complete, read_manifest
 
 _SAID: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "fires": lambda part: f"{part['share']:.0%} of its activation; on {part['recall']:.0%} of the token",
@@ -69,6 +69,14 @@ class FeatureIndex:
         if manifest.content.get("layout") != layout.LAYOUT:
             raise BrokenInput(f"the index in {folder} was made by an older version", "index again")
         return cls(folder, manifest)
+
+    @staticmethod
+    def is_there(folder: str | Path) -> bool:
+        """Whether a complete index lies there that this version reads."""
+        folder = Path(folder)
+        return (
+            is_complete(folder) and read_manifest(folder, "features").content.get("layout") == layout.LAYOUT
+        )
 
     def address(self, feature: int) -> str:
         """``MODEL/SITE/DICTIONARY#412``."""

@@ -162,7 +162,8 @@ def _current(opened: OpenRun, index: FeatureIndex, options: ExplainCommand) -> L
     if not is_complete(opened.folder.labels):
         return None
     manifest = read_manifest(opened.folder.labels, "labels")
-    if manifest.parents.get("features") != index.manifest.hash or manifest.options != _options(options):
+    made_from = (manifest.parents.get("features"), manifest.options, manifest.content.get("layout"))
+    if made_from != (index.manifest.hash, _options(options), LAYOUT):
         return None
     return opened.labels(index)
 
