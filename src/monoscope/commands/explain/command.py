@@ -33,6 +33,7 @@ from monoscope.features.labels import (
     near_words,
     write_labels,
 )
+from monoscope.features.labels.database import LAYOUT
 from monoscope.features.logits import chance_deviation, strongest_deviations
 from monoscope.manifest import is_complete, read_manifest
 from monoscope.models import load_model
