@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from monoscope.errors import UnknownSite
+from monoscope.errors import UnknownSite, WrongUse
 from monoscope.models import LanguageModel, edit
 from monoscope.models.resuming import resumed
 
@@ -45,3 +45,9 @@ def test_the_last_logits_alone(every_family: LanguageModel, first: int) -> None:
     last = every_family.forward(TOKENS, first=first)
     assert last.shape[1] == 9 - first
     torch.testing.assert_close(last, every_family.forward(TOKENS)[:, first:], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("first", [-1, TOKENS.shape[1]])
+def test_logits_from_beyond_the_end_are_refused(tiny_llama: LanguageModel, first: int) -> None:
+    with pytest.raises(WrongUse, match="no logits from token"):
+        tiny_llama.forward(TOKENS, first=first)

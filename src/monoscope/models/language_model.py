@@ -166,14 +166,18 @@ class LanguageModel:
             first: logits are computed from this position on.
 
         Raises:
-            WrongUse: the rows are longer than the model's context.
+            WrongUse: the rows are longer than the model's context, or end before ``first``.
         """
         inputs = self._inputs(tokens)
         if attention_mask is not None:
             mask = attention_mask.to(self.device)
             inputs |= {"attention_mask": mask, "position_ids": positions(mask)}
         if first:
-            inputs |= {"logits_to_keep": max(0, tokens.shape[1] - first)}
+            if not 0 < first < tokens.shape[1]:
+                raise WrongUse(
+                    f"there are no logits from token {first} on", f"the rows have {tokens.shape[1]} tokens"
+                )
+            inputs |= {"logits_to_keep": tokens.shape[1] - first}
         return self.model(**inputs).logits.float()
 
     @torch.no_grad()
