@@ -175,7 +175,8 @@ def drawn(curves: list[dict[str, Any]], path: Path) -> None:
     variants = list(dict.fromkeys(curve["variant"] for curve in curves))
     across = min(5, len(variants))
     down = -(-len(variants) // across)
-    figure, axes = pyplot.subplots(2 * down, across, figsize=(3.1 * across, 5.2 * down), squeeze=False)
+    size = (3.1 * across, 5.2 * down)
+    figure, axes = pyplot.subplots(2 * down, across, figsize=size, squeeze=False, layout="constrained")
     for place in range(across * down):
         pair = [axes[2 * (place // across) + panel][place % across] for panel in (0, 1)]
         if place >= len(variants):
@@ -196,6 +197,8 @@ def drawn(curves: list[dict[str, Any]], path: Path) -> None:
             panel.xaxis.set_minor_formatter("")
             panel.grid(alpha=0.3)
         pair[0].set_yscale("log")
+        pair[0].yaxis.set_minor_formatter("{x:.2g}")
+        pair[0].yaxis.set_major_formatter("{x:.2g}")
     handles = [pyplot.Line2D([], [], color=f"C{n}", marker="o", label=name) for n, name in enumerate(names)]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(names), frameon=False)
     figure.savefig(path)
