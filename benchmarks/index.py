@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +132,6 @@ def harvest_and(what: str, asked: argparse.Namespace) -> dict[str, Any]:
 
     run = OpenRun.at(asked.run, Reporter())
     n_tokens = asked.tokens or run.recipe.harvest.n_tokens
-    from dataclasses import replace
-
     options = replace(run.recipe.harvest, n_tokens=n_tokens)
     lm, dictionary, corpus = run.lm, run.model_dictionary, run.corpus
     seconds: dict[str, float] = {}

@@ -415,7 +415,7 @@ known_counts = st.tuples(st.floats(0, 0.99), numbers, numbers, numbers, numbers)
     shares,
     st.floats(-1, 1) | st.none(),
 )
-def test_records_come_back_from_json_and_bytes(
+def test_records_come_back_from_json(
     known: tuple, patterns: list[tuple], counts: list[tuple], share: float | None, correlation: float | None
 ) -> None:
     record = FeaturePatterns(
@@ -426,19 +426,6 @@ def test_records_come_back_from_json_and_bytes(
         correlation,
     )
     assert FeaturePatterns.from_json(json.loads(json.dumps(record.to_json(), allow_nan=False))) == record
-    assert FeaturePatterns.from_bytes(record.to_bytes()) == record
-
-
-def test_other_bytes_are_refused(records: list[FeaturePatterns]) -> None:
-    data = records[TRIGRAM].to_bytes()
-    for broken in (
-        b"",
-        b"nothing of the kind, but long enough to hold a header and a summary",
-        data[:-1],
-        data + b"x",
-    ):
-        with pytest.raises(BrokenInput, match="are no patterns"):
-            FeaturePatterns.from_bytes(broken)
 
 
 # Bad input

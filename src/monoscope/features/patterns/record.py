@@ -1,32 +1,12 @@
-"""The patterns of a feature as plain frozen records, to and from JSON and bytes."""
+"""The patterns of a feature as plain frozen records, to and from JSON."""
 
-import struct
 from dataclasses import asdict, dataclass
 from typing import Any
-
-import numpy as np
-
-from monoscope.errors import BrokenInput
 
 WILDCARD = -1
 """In a pattern: any token."""
 START = -2
 """First in a pattern: the beginning of the text."""
-
-HEADER = struct.Struct("<4sIdIHB")
-COUNTS = struct.Struct("<dQQQQ")
-SUMMARY = struct.Struct("<dd")
-ENTRY = np.dtype(
-    [
-        ("length", "u1"),
-        ("activation", "<f8"),
-        ("examples", "<u4"),
-        ("matches", "<i8"),
-        ("active", "<i8"),
-        ("share", "<f8"),
-    ]
-)
-MAGIC = b"npat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,81 +97,3 @@ class FeaturePatterns:
             for part in record["counts"]
         )
         return cls(**(record | {"patterns": patterns, "counts": counts}))
-
-    def to_bytes(self) -> bytes:
-        """The record in few bytes: some 40 for each pattern, and 4 for each of its tokens."""
-        entries = np.array(
-            [
-                (
-                    len(each.tokens),
-                    each.activation,
-                    each.examples,
-                    -1 if each.matches is None else each.matches,
-                    -1 if each.active is None else each.active,
-                    np.nan if each.share is None else each.share,
-                )
-                for each in self.patterns
-            ],
-            ENTRY,
-        )
-        tokens = np.array([token for each in self.patterns for token in each.tokens], "<i4")
-        parts = [
-            HEADER.pack(
-                MAGIC, self.feature, self.largest, self.n_examples, len(self.patterns), len(self.counts)
-            ),
-            SUMMARY.pack(*(np.nan if each is None else each for each in (self.share, self.correlation))),
-            *(
-                COUNTS.pack(each.threshold, each.n_tokens, each.n_predicted, each.n_active, each.n_both)
-                for each in self.counts
-            ),
-            entries.tobytes(),
-            tokens.tobytes(),
-        ]
-        return b"".join(parts)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "FeaturePatterns":
-        """The record that ``to_bytes`` gave.
-
-        Raises:
-            BrokenInput: these are other bytes, or not all of them.
-        """
-        try:
-            return cls._read(data)
-        except (struct.error, ValueError) as error:
-            raise BrokenInput(f"{len(data)} bytes are no patterns: {error}", "index again") from error
-
-    @classmethod
-    def _read(cls, data: bytes) -> "FeaturePatterns":
-        magic, feature, largest, n_examples, n_patterns, n_counts = HEADER.unpack_from(data)
-        if magic != MAGIC:
-            raise ValueError(f"they begin with {magic!r}")
-        place = HEADER.size
-        share, correlation = SUMMARY.unpack_from(data, place)
-        place += SUMMARY.size
-        counts = tuple(Counts(*COUNTS.unpack_from(data, place + i * COUNTS.size)) for i in range(n_counts))
-        place += n_counts * COUNTS.size
-        entries = np.frombuffer(data, ENTRY, n_patterns, place)
-        place += entries.nbytes
-        bounds = np.concatenate([[0], np.cumsum(entries["length"], dtype=np.int64)])
-        tokens = np.frombuffer(data, "<i4", int(bounds[-1]), place).tolist()
-        if place + 4 * len(tokens) != len(data):
-            raise ValueError(f"{len(data) - place - 4 * len(tokens)} are left over")
-        patterns = tuple(
-            Pattern(
-                tuple(tokens[start:stop]),
-                activation,
-                examples,
-                None if matches < 0 else matches,
-                None if active < 0 else active,
-                _known(share),
-            )
-            for start, stop, (_, activation, examples, matches, active, share) in zip(
-                bounds[:-1].tolist(), bounds[1:].tolist(), entries.tolist(), strict=True
-            )
-        )
-        return cls(feature, largest, n_examples, patterns, counts, _known(share), _known(correlation))
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else value
