@@ -1,5 +1,6 @@
 from features.planted_world import DEAD, TOPIC, WORD
 from monoscope.features import FeatureIndex, LogitWeight, TokenShare, describe
+from monoscope.features.description import in_short
 
 
 def _tokens(*pairs: tuple[str, float]) -> list[TokenShare]:
@@ -35,3 +36,9 @@ def test_descriptions_of_planted_features(index: FeatureIndex) -> None:
     topic = index.description(TOPIC)
     assert sum(word in topic for word in ("bridge", "towers", "fog")) >= 2
     assert index.description(DEAD).startswith("never")
+
+
+def test_descriptions_are_shortened_to_what_a_feature_fires_on() -> None:
+    assert in_short("bridge, Golden (41 % of activation); promotes fog") == "bridge, Golden"
+    assert in_short("near bridge, fog; of, a (22 % of activation); promotes cables") == "near bridge, fog"
+    assert in_short("never active on the indexed corpus") == "never active on the indexed corpus"

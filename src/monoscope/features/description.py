@@ -4,11 +4,14 @@ For instance ``bridge, towers, Golden (41 % of activation); promotes fog, cables
 all kinds of tokens of a topic, ``near bridge, bay, fog; of, a, its (22 % of activation); promotes fog, cables``.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monoscope.features.record import LogitWeight, TokenShare
 
+SHARE = re.compile(r" \([^()]*% of activation\)")
+"""What a description adds to the tokens that it names."""
 SHARE_THAT_TELLS = 0.33
 """Below this share of activation on named tokens of three letters or more, the words nearby come first."""
 
@@ -91,3 +94,10 @@ def shown(text: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %"
+
+
+def in_short(description: str) -> str:
+    """What a feature fires on, out of its description: ``bridge, towers, Golden`` or ``near bridge, bay, fog``."""
+    fires, _, _ = description.partition("; promotes ")
+    first, _, _ = fires.partition("; ")
+    return SHARE.sub("", first)

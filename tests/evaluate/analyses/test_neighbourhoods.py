@@ -15,7 +15,6 @@ from evaluate.dictionaries import tied
 from monoscope.errors import MonoscopeError, WrongUse
 from monoscope.evaluate.analyses import Neighbourhoods
 from monoscope.evaluate.analyses.neighbourhoods import cluster_names
-from monoscope.evaluate.analyses.wording import short
 from monoscope.features import Example, FeatureRecord, Histogram, TokenShare
 
 from .material import Parts
@@ -135,10 +134,3 @@ def test_clusters_are_named_by_what_several_descriptions_share() -> None:
     assert len(named[2]["label"].split(", ")) == 2
     assert [each["size"] for each in named] == [2, 2, 2]
     assert cluster_names(["+", "/", "+"], np.array([0, 0, 0]), 3)[0]["label"] == ""
-
-
-def test_descriptions_are_shortened() -> None:
-    assert short("bridge, Golden (41 % of activation); promotes fog") == "bridge, Golden"
-    assert short("near bridge, fog; of, a (22 % of activation); promotes cables") == "near bridge, fog"
-    assert short("; (under 1 % of activation)") in ("", "; (under 1 % of activation)", ";")
-    assert short("never active on the indexed corpus") == "never active on the indexed corpus"

@@ -11,7 +11,7 @@ from monoscope.dictionaries import SparseAutoencoder
 from monoscope.errors import MismatchedArtefact, WrongUse
 from monoscope.evaluate.analyses.activity import Codes, activity, firings
 from monoscope.evaluate.analyses.base import Material
-from monoscope.evaluate.analyses.wording import short
+from monoscope.features.description import in_short
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def tree(
                 "feature": feature,
                 "parent": int(parents[place - 1][feature]) if place > at else None,
                 "active": int(level.active[feature]),
-                "label": short(level.material.index.description(feature)),
+                "label": in_short(level.material.index.description(feature)),
             }
             for feature in column
         ]

@@ -11,9 +11,9 @@ from jaxtyping import Float, Int
 
 from monoscope.errors import MonoscopeError, WrongUse
 from monoscope.evaluate.analyses.base import ANALYSES, Check, Material, Progress, unwatched
-from monoscope.evaluate.analyses.wording import short
 from monoscope.evaluate.intervals import IntervalOptions, interval, resamples
 from monoscope.features import FeatureRecord
+from monoscope.features.description import in_short
 from monoscope.features.neighbours import nearest_directions
 
 FORMULAS = {
@@ -79,7 +79,7 @@ class Neighbourhoods:
         cluster = self.clustered(self.embedded(points, dimensions=min(10, len(alive) - 2), min_dist=0.1))
         progress(2, 3)
         records = [index.record(int(feature)) for feature in alive]
-        descriptions = [short(record.description) for record in records]
+        descriptions = [in_short(record.description) for record in records]
         numbers, cosines = nearest_directions(directions, torch.from_numpy(alive), self.neighbours)
         near = np.searchsorted(alive, numbers.numpy())
         alike = self.compared(records, near)
