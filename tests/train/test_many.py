@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from monoscope.dictionaries import AutoencoderOptions, BatchTopK, ReLU, SparseAu
 from monoscope.dictionaries.files import load
 from monoscope.errors import BrokenInput, WrongUse
 from monoscope.train import TensorStream, TrainOptions, Wanted, read_metrics, train, train_many
+from monoscope.train.lesson import Lesson
 from monoscope.train.trainer import n_last_pass
 
 from .killed_run import X
@@ -38,6 +40,10 @@ def same(a: SparseAutoencoder, b: SparseAutoencoder) -> bool:
     return all(torch.equal(tensor, b.state_dict()[name]) for name, tensor in a.state_dict().items())
 
 
+def close(a: SparseAutoencoder, b: SparseAutoencoder) -> bool:
+    return all(torch.allclose(t, b.state_dict()[name], atol=1e-4) for name, t in a.state_dict().items())
+
+
 def alone() -> list[SparseAutoencoder]:
     return [train(STREAM, each.options, each.training) for each in WANTED]
 
@@ -53,6 +59,33 @@ def interrupted_at(n_batches: int, folder: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         train_many(STREAM, placed(folder), progress=interrupt)
+
+
+@pytest.mark.parametrize("kind", WANTED, ids=lambda each: each.options.sparsifier.name)
+def test_those_of_one_shape_learn_side_by_side_and_each_is_as_if_alone(
+    kind: Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    take = Lesson.take
+
+    def taken(lesson: Lesson, *arguments: Any) -> None:
+        seen.append(torch.get_num_threads())
+        take(lesson, *arguments)
+
+    wanted = [
+        replace(kind, training=replace(kind.training, seed=seed, n_tokens=64 * (20 + seed)))
+        for seed in range(3)
+    ]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        apart = [train(STREAM, each.options, each.training) for each in wanted]
+        monkeypatch.setattr(Lesson, "take", taken)
+        assert all(map(close, train_many(STREAM, wanted), apart))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1] * (20 + 21 + 22)
 
 
 def test_each_is_as_if_it_were_learnt_alone(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
+from time import monotonic
 from typing import final
 
 import torch
@@ -71,11 +72,10 @@ class Lesson:
                 f"of {run.training.batch:,}",
                 "give a smaller batch or fewer features; the last checkpoint is kept",
             ) from error
-        now = self.watch.mark("dictionary")
         if run.step % LOG_EVERY == 0 or run.step == run.training.n_steps:
-            self.say(outcome, now)
+            self.say(outcome)
 
-    def say(self, outcome: Outcome, now: float) -> None:
+    def say(self, outcome: Outcome) -> None:
         """Write a line of the log, unless its loss is no number."""
         run = self.run
         metrics = outcome.metrics()
@@ -85,6 +85,7 @@ class Lesson:
                 "lower the learning rate, or look for broken activations",
             )
             return
+        now = monotonic()
         speed = (run.step - self.since) * run.training.batch / max(now - self.logged, 1e-9)
         place = {"step": run.step, "tokens": run.step * run.training.batch}
         times = {f"{part}_share": round(share, 4) for part, share in self.watch.shares().items()}

@@ -1,7 +1,9 @@
 """Training from beginning to end: a loop that can stop anywhere and go on."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import islice
+from math import lcm
 from pathlib import Path
 
 import torch
@@ -17,6 +19,7 @@ from monoscope.train.lesson import Lesson, Wanted
 from monoscope.train.memory import check_memory
 from monoscope.train.mesh import ALONE, Mesh
 from monoscope.train.options import TrainOptions
+from monoscope.train.shape import shapes
 from monoscope.train.sharding import check_mesh
 from monoscope.train.stopwatch import Stopwatch
 from monoscope.train.stream import Batch, PairStream, Store, Stream, stream_of
@@ -90,7 +93,10 @@ def train_many(
     progress: Progress | None = None,
     mesh: Mesh = ALONE,
 ) -> list[SparseAutoencoder]:
-    """Learn several dictionaries from one reading of the activations; each is, to the bit, as if learnt alone.
+    """Learn several dictionaries from one reading of the activations; each is, to rounding, as if learnt alone.
+
+    On a processor those of one shape learn side by side, each on its share of the cores; one that has no other of its
+    shape is the same to the bit.
 
     All take the same batches: their size and the seed of their order must be the same for all, widths, sparsifiers,
     rates, seeds and numbers of tokens need not. One whose loss is no longer a number drops out; the others are
@@ -175,13 +181,18 @@ def learn(
     last = max(lesson.run.training.n_steps for lesson in lessons)
     often = min(lesson.run.training.checkpoint_every_seconds for lesson in lessons)
     left = islice(stream.batches(training.batch, seed=training.order, start=first), last - first)
-    saved = watch.last
-    with interruption_awaited() as interrupted:
-        for number, batch in enumerate(watch.waiting_for("stream", left), start=first):
-            both = checked(batch, number, lessons[0].run.dictionary)
-            for lesson in lessons:
-                if lesson.wants(number):
-                    lesson.take(both, stream)
+    numbered = enumerate(watch.waiting_for("stream", left), start=first)
+    saved, groups = watch.last, shapes(lessons)
+    together = lcm(*(group.n_batches for group in groups))
+    with ExitStack() as stack:
+        interrupted = stack.enter_context(interruption_awaited())
+        for group in groups:
+            stack.callback(group.close)
+        while some := tuple(islice(numbered, together)):
+            batches = [(number, checked(batch, number, lessons[0].run.dictionary)) for number, batch in some]
+            for group in groups:
+                group.take(batches, stream)
+            watch.mark("dictionary")
             due = mesh.first and watch.last - saved > often
             stop, due = mesh.agree(interrupted(), due)
             if stop or due:
@@ -189,7 +200,7 @@ def learn(
                 saved = watch.last
             if stop:
                 raise KeyboardInterrupt
-            announcer.done(number + 1)
+            announcer.done(batches[-1][0] + 1)
             watch.mark("keeping")
             if all(lesson.broken for lesson in lessons):
                 return

@@ -22,6 +22,9 @@ from torch.nn.functional import embedding_bag
 
 from monoscope.dictionaries.kernels.gradients import RowGradient, Slots, bags, sort_slots, weighted_sums
 
+RUN = 512
+"""Rows that are summed one after another where all of them are summed."""
+
 
 def dot_rows(
     x: Float[Tensor, "bag d_model"],
@@ -129,7 +132,7 @@ class _DotRows(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             to_rows = _to_rows(ctx.into, gradient, indices, starts, x, len(rows))
         if ctx.needs_input_grad[4]:
-            to_origin = -(gradient.new_zeros(len(rows)).index_add_(0, indices, gradient) @ rows)
+            to_origin = -_total(gradient.new_zeros(len(rows)).index_add_(0, indices, gradient), rows)
         return to_x, to_rows, None, None, to_origin, None
 
 
@@ -186,6 +189,14 @@ def _sum(values: Tensor, indices: Tensor, starts: Tensor, rows: Tensor) -> Tenso
 
         return cuda.weighted_sum(values, indices, starts, rows)
     return embedding_bag(indices, rows, starts, per_sample_weights=values, mode="sum")
+
+
+def _total(values: Tensor, rows: Tensor) -> Tensor:
+    """``values @ rows``, summed in the same order by any number of threads."""
+    if rows.device.type == "cuda":
+        return values @ rows
+    n = len(rows)
+    return _sum(values, torch.arange(n), torch.arange(0, n, RUN), rows).sum(0)
 
 
 def _dot(x: Tensor, rows: Tensor, indices: Tensor, starts: Tensor) -> Tensor:
