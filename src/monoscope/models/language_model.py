@@ -1,6 +1,7 @@
 """A language model with its tokenizer: run it, read it, let it write."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from torch import Tensor
 
 from monoscope.errors import UnknownSite, WrongUse, nearest
 from monoscope.manifest import content_hash
+from monoscope.models.decoding import continue_tokens
 from monoscope.models.families import family_of
-from monoscope.models.generation import Sampling, continue_tokens, positions
 from monoscope.models.hooks import read
 from monoscope.models.loading import (
     device_named,
@@ -23,6 +24,8 @@ from monoscope.models.loading import (
     tokenizer_files,
     weight_files,
 )
+from monoscope.models.reading import Reading, positions
+from monoscope.models.sampling import Sampling
 from monoscope.models.sites import Site
 from monoscope.models.vocabulary import readable_tokens
 
@@ -73,6 +76,13 @@ class LanguageModel:
         self.device: torch.device = model.device
         self.dtype: torch.dtype = model.dtype
         self.bos_id: int | None = tokenizer.bos_token_id
+        added = tokenizer.added_tokens_decoder
+        self.special_ids: frozenset[int] = frozenset(tokenizer.all_special_ids) | {
+            number for number, token in added.items() if token.special
+        }
+        """Tokens that stand for no text: beginning, end, padding and the like."""
+        self.reading: Reading | None = None
+        """What the model is reading just now, for edits that depend on the token; None between runs."""
 
     # Sites
 
@@ -118,14 +128,6 @@ class LanguageModel:
 
     # Text and tokens
 
-    @cached_property
-    def special_ids(self) -> frozenset[int]:
-        """Tokens that stand for no text: beginning, end, padding and the like."""
-        added = self.tokenizer.added_tokens_decoder
-        return frozenset(self.tokenizer.all_special_ids) | {
-            number for number, token in added.items() if token.special
-        }
-
     def tokenize(self, text: str, *, bos: bool = True) -> Int[Tensor, " token"]:
         """The tokens of a text, with the beginning-of-text token in front when the tokenizer has one."""
         tokens = self.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids
@@ -169,16 +171,18 @@ class LanguageModel:
             WrongUse: the rows are longer than the model's context, or end before ``first``.
         """
         inputs = self._inputs(tokens)
+        mask = torch.ones_like(inputs["input_ids"])
         if attention_mask is not None:
             mask = attention_mask.to(self.device)
-            inputs |= {"attention_mask": mask, "position_ids": positions(mask)}
+            inputs |= {"attention_mask": mask, "position_ids": positions(mask).clamp(min=0)}
         if first:
             if not 0 < first < tokens.shape[1]:
                 raise WrongUse(
                     f"there are no logits from token {first} on", f"the rows have {tokens.shape[1]} tokens"
                 )
             inputs |= {"logits_to_keep": tokens.shape[1] - first}
-        return self.model(**inputs).logits.float()
+        with self.reads(self._as_prompts(inputs["input_ids"], mask)):
+            return self.model(**inputs).logits.float()
 
     @torch.no_grad()
     def activations(
@@ -190,9 +194,24 @@ class LanguageModel:
             UnknownSite: the model has no such site.
             WrongUse: the rows are longer than the model's context.
         """
-        with read(self, sites, stop=True) as values:
-            self.model.base_model(**self._inputs(tokens))
+        inputs = self._inputs(tokens)
+        reading = self._as_prompts(inputs["input_ids"], torch.ones_like(inputs["input_ids"]))
+        with self.reads(reading), read(self, sites, stop=True) as values:
+            self.model.base_model(**inputs)
         return values
+
+    @contextmanager
+    def reads(self, reading: Reading | None) -> Iterator[None]:
+        """Inside the block, ``reading`` is what the model is said to read."""
+        before, self.reading = self.reading, reading
+        try:
+            yield
+        finally:
+            self.reading = before
+
+    def _as_prompts(self, tokens: Int[Tensor, "batch token"], mask: Int[Tensor, "batch token"]) -> Reading:
+        """Texts of which nothing was written by the model."""
+        return Reading(tokens, positions(mask), mask.sum(dim=-1), self.special_ids)
 
     def _inputs(self, tokens: Int[Tensor, "batch token"]) -> dict[str, Any]:
         self._check_length(tokens.shape[1], "shorten or split the text")
@@ -249,7 +268,7 @@ class LanguageModel:
         room = f"shorten the prompt, or ask for at most {max(0, self.context - max(map(len, rows)))} tokens"
         self._check_length(max(map(len, rows)) + n_tokens, room)
         written = continue_tokens(
-            self.model,
+            self,
             rows,
             sampling,
             n_tokens=n_tokens,

@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monoscope.errors import BrokenInput, WrongUse
-from monoscope.models.generation import Sampling, continue_tokens, pad_left, positions
+from monoscope.models.decoding import continue_tokens
 from monoscope.models.hooks import edit
 from monoscope.models.language_model import LanguageModel
+from monoscope.models.reading import pad_left, positions
+from monoscope.models.sampling import Sampling
 from monoscope.models.sites import Site
 
 PROMPTS = [
@@ -28,7 +30,7 @@ def written(
     lm: LanguageModel, prompts: list[list[int]], sampling: Sampling, **options: object
 ) -> list[list[int]]:
     options = {"n_tokens": 12, "ends": NO_ENDS, "seed": 5} | options
-    return continue_tokens(lm.model, prompts, sampling, **options)
+    return continue_tokens(lm, prompts, sampling, **options)
 
 
 @pytest.mark.parametrize("sampling", [Sampling(temperature=0), Sampling(temperature=1.0, top_p=0.9)])
@@ -112,10 +114,9 @@ def test_logits_that_are_no_numbers_are_refused(tiny_llama: LanguageModel) -> No
 
 
 def test_padding_is_on_the_left_and_masked() -> None:
-    tokens, mask = pad_left([[7], [3, 4, 5]], torch.device("cpu"))
+    tokens = pad_left([[7], [3, 4, 5]], torch.device("cpu"))
     assert tokens.tolist() == [[0, 0, 7], [3, 4, 5]]
-    assert mask.tolist() == [[0, 0, 1], [1, 1, 1]]
-    assert positions(mask).tolist() == [[0, 0, 0], [0, 1, 2]]
+    assert positions(torch.tensor([[0, 0, 1], [1, 1, 0]])).tolist() == [[-1, -1, 0], [0, 1, -1]]
 
 
 # Sampling
@@ -126,7 +127,8 @@ def choose(
 ) -> int:
     row = torch.tensor([logits])
     present = torch.tensor([[seen(i) for i in range(len(logits))]])
-    return int(sampling.choose(row, present, torch.tensor([uniform], dtype=torch.float64))[0])
+    row = sampling.penalised(row, present)
+    return int(sampling.choose(row, torch.tensor([uniform], dtype=torch.float64))[0])
 
 
 @settings(max_examples=40)
@@ -144,7 +146,7 @@ def test_tokens_are_drawn_with_the_shares_of_the_nucleus(seed: int, temperature:
     uniform = torch.from_numpy((np.arange(n) + 0.5) / n)
     many = torch.tensor(logits, dtype=torch.float64).expand(n, 9)
     sampling = Sampling(temperature=temperature, top_p=top_p)
-    drawn = sampling.choose(many, torch.zeros(n, 9, dtype=torch.bool), uniform)
+    drawn = sampling.choose(many, uniform)
     found = np.bincount(drawn.numpy(), minlength=9) / n
     assert np.abs(found - expected).max() < 2 / n + 1e-9
 
