@@ -10,7 +10,7 @@ from monoscope.dictionaries import AutoencoderOptions, SparseAutoencoder, TopK
 from monoscope.evaluate.describe import describe
 from monoscope.evaluate.dose_curve import collapses, peak, rises
 from monoscope.evaluate.steering import CHECKS, controlled, error_term, no_op, steering_checks, suppressed
-from monoscope.evaluate.subject import Recorded, Subject, turned
+from monoscope.evaluate.subject import Subject, turned
 from monoscope.intervene.dose import Dose, undosed
 from monoscope.intervene.edits import Ablate, Clamp
 from monoscope.intervene.prompts import story_beginnings
@@ -128,11 +128,6 @@ def test_the_exactness_check_fails_on_an_operator_that_drops_the_error(subject, 
     assert not check["passed"]
     assert check["clamped_to_own_values"] > 0.1
     assert check["scaled_by_1"] > 0.1
-
-
-def test_nothing_recorded_nothing_replayed():
-    with pytest.raises(ValueError, match="nothing was recorded"):
-        Recorded().replayed()
 
 
 def test_the_curve_must_rise_tenfold_with_half_of_fifty_samples():

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from monoscope.dictionaries import AutoencoderOptions, ReLU, SparseAutoencoder, TopK
 from monoscope.errors import BrokenInput, UnknownName, WrongUse
-from monoscope.intervene.edits import Ablate, Add, Clamp, Edit, Scale, edit_function
+from monoscope.intervene.edits import Ablate, Add, Clamp, Edit, Scale
+from monoscope.intervene.steer import edit_function
 
 D_MODEL, N_FEATURES = 16, 40
 

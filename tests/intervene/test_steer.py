@@ -8,8 +8,8 @@ from torch import Tensor
 
 from monoscope.dictionaries import SparseAutoencoder
 from monoscope.errors import MismatchedArtefact, UnknownName, UnknownSite, WrongUse
-from monoscope.intervene.edits import Ablate, Add, Clamp, Edit, Scale, edit_function
-from monoscope.intervene.steer import steer
+from monoscope.intervene.edits import Ablate, Add, Clamp, Edit, Move, Scale
+from monoscope.intervene.steer import edit_function, steer
 from monoscope.models import LanguageModel, edit
 
 TEXT = "The old bridge crosses the water, and fog comes in"
@@ -25,8 +25,8 @@ class Own:
     codes: Float[Tensor, "*batch"]
     relative = False
 
-    def apply(self, codes: Float[Tensor, "*batch"], largest: float) -> Float[Tensor, "*batch"]:
-        return self.codes
+    def move(self, unit: float) -> Move:
+        return Move(self.codes, slope=0)
 
 
 def logits(lm: LanguageModel, text: str = TEXT) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from monoscope.dictionaries.codes import SparseCodes
@@ -245,6 +245,23 @@ class SparseAutoencoder(nn.Module):
     def encode(self, x: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch n_features"]:
         """Dense codes: how much of every feature each activation holds."""
         return self.options.sparsifier(self.pre_activations(x), self.own)
+
+    def codes_of(
+        self, x: Float[Tensor, "*batch d_in"], features: Int[Tensor, " selected"]
+    ) -> Float[Tensor, "*batch selected"]:
+        """The codes of some features alone, as ``encode`` gives them; the others are computed where they must be.
+
+        Where a feature depends on its own pre-activation only, that is one small product. Elsewhere one look at
+        their own pre-activations often is enough: what is not positive is not active.
+        """
+        own = (x.to(self.bias.dtype) - self.bias) @ self.encoder[:, features] + self.encoder_bias[features]
+        sparsifier = self.options.sparsifier
+        if sparsifier.elementwise:
+            return sparsifier(own, {name: t[features] if t.ndim else t for name, t in self.own.items()})
+        # Elsewhere than on a processor looking would wait for the device.
+        if own.device.type == "cpu" and not bool((own > 0).any()):
+            return torch.zeros_like(own)
+        return self.sparse_encode(x).select(features)
 
     def sparse_encode(self, x: Float[Tensor, "*batch d_in"]) -> SparseCodes:
         """The same codes as values and indices; pre-activations are made in blocks, never all at once."""

@@ -15,7 +15,7 @@ from monoscope.activations import TokenRows
 from monoscope.dictionaries import SparseAutoencoder
 from monoscope.evaluate.describe import describe
 from monoscope.evaluate.dose_curve import COLLAPSE, MULTIPLES, collapses, peak, rises
-from monoscope.evaluate.subject import Recorded, Subject, largest_difference, turned
+from monoscope.evaluate.subject import Replayed, Subject, largest_difference, turned
 from monoscope.intervene.dose import Dose, clamps, recommended
 from monoscope.intervene.edits import Scale
 from monoscope.intervene.steer import steer
@@ -140,10 +140,10 @@ def no_op(subject: Subject, prompts: Sequence[str]) -> dict[str, Any]:
     for prompt in prompts:
         tokens = lm.tokenize(prompt)[None].to(lm.device)
         clean = lm.forward(tokens)
-        recorded = {feature: Recorded() for feature in features}
-        with steer(lm, dictionary, recorded):
-            lm.forward(tokens)
-        with steer(lm, dictionary, {feature: edit.replayed() for feature, edit in recorded.items()}):
+        (x,) = lm.activations(tokens, [dictionary.site]).values()
+        codes = dictionary.encode(x.float())
+        own_values = {feature: Replayed(codes[..., feature]) for feature in features}
+        with steer(lm, dictionary, own_values):
             own = max(own, largest_difference(lm.forward(tokens), clean))
         with steer(lm, dictionary, dict.fromkeys(features, Scale(1))):
             scaled = max(scaled, largest_difference(lm.forward(tokens), clean))

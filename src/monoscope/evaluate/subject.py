@@ -13,7 +13,7 @@ from monoscope.activations import TokenRows
 from monoscope.dictionaries import SparseAutoencoder
 from monoscope.evaluate.faithfulness import Replacement, measure, spread_rows
 from monoscope.intervene.dose import Dose, dose_response, undosed
-from monoscope.intervene.edits import Edit
+from monoscope.intervene.edits import Edit, Move
 from monoscope.intervene.splice import spliced
 from monoscope.intervene.steer import steer
 from monoscope.models import LanguageModel
@@ -83,30 +83,6 @@ class Subject:
         return {name: float(each.cross_entropy.sum() / tokens.sum()) for name, each in losses.items()}
 
 
-class Recorded:
-    """An edit that changes nothing and remembers the codes it saw last."""
-
-    relative = False
-
-    def __init__(self) -> None:
-        self.codes: Tensor | None = None
-
-    def apply(self, codes: Float[Tensor, "*batch"], largest: float) -> Float[Tensor, "*batch"]:
-        """The codes themselves."""
-        self.codes = codes.clone()
-        return codes
-
-    def replayed(self) -> "Replayed":
-        """The edit that clamps the feature to those codes.
-
-        Raises:
-            ValueError: nothing was recorded.
-        """
-        if self.codes is None:
-            raise ValueError("nothing was recorded to replay")
-        return Replayed(self.codes)
-
-
 @dataclass(frozen=True)
 class Replayed:
     """An edit that clamps a feature to a value of its own at every token."""
@@ -119,9 +95,9 @@ class Replayed:
         """Always false."""
         return False
 
-    def apply(self, codes: Float[Tensor, "*batch"], largest: float) -> Float[Tensor, "*batch"]:
+    def move(self, unit: float) -> Move:
         """The values."""
-        return self.codes
+        return Move(self.codes, slope=0.0)
 
 
 def turned(dictionary: SparseAutoencoder, features: Sequence[int], seed: int) -> SparseAutoencoder:

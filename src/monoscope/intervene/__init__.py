@@ -3,10 +3,11 @@
 from monoscope.intervene.ablation import Ablations, ablations
 from monoscope.intervene.attribution import Attribution, attribution
 from monoscope.intervene.dose import Dose, Effect, dose_response, rank_by_effect, recommended, undosed
-from monoscope.intervene.edits import Ablate, Add, Clamp, Edit, Scale, edit_function
+from monoscope.intervene.edits import Ablate, Add, Cap, Clamp, Edit, Scale
 from monoscope.intervene.prompts import story_beginnings
+from monoscope.intervene.scope import Scope, When
 from monoscope.intervene.splice import ablated, spliced
-from monoscope.intervene.steer import steer
+from monoscope.intervene.steer import Rule, edit_function, steer, steer_each
 from monoscope.intervene.topic import Topic
 
 __all__ = [
@@ -14,12 +15,16 @@ __all__ = [
     "Ablations",
     "Add",
     "Attribution",
+    "Cap",
     "Clamp",
     "Dose",
     "Edit",
     "Effect",
+    "Rule",
     "Scale",
+    "Scope",
     "Topic",
+    "When",
     "ablated",
     "ablations",
     "attribution",
@@ -29,6 +34,7 @@ __all__ = [
     "recommended",
     "spliced",
     "steer",
+    "steer_each",
     "story_beginnings",
     "undosed",
 ]

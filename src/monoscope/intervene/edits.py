@@ -1,4 +1,4 @@
-"""What can be done to a feature: pin it, add to it, scale it, switch it off.
+"""What can be done to a feature: pin it, add to it, scale it, cap it, switch it off.
 
 An edit says which value ``v_i`` a feature's code ``f_i`` takes. The activation then moves by the difference
 along the feature's direction, and everything the dictionary does not explain stays where it was::
@@ -8,10 +8,14 @@ along the feature's direction, and everything the dictionary does not explain st
 which is the reconstruction with ``f_i`` replaced by ``v_i`` plus the reconstruction error (Templeton et al.
 2024, "Scaling Monosemanticity", section "Influence on behavior"). Several edits of one site are one sum:
 each ``f_i`` is read from the activation before any of them.
+
+A vector is edited in the same words. Its code is the projection ``x · u`` on its direction ``u``, and its unit the
+mean norm of the residual stream: ``Add(.2)`` adds a fifth of that, ``Ablate()`` projects it out, ``Cap(.1)`` takes away
+what is above a tenth.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -23,23 +27,47 @@ from monoscope.dictionaries.autoencoder import SparseAutoencoder
 from monoscope.errors import BrokenInput, UnknownName, WrongUse
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Where a code goes: ``v = min(shift + slope * f, ceiling)``, or ``f`` itself where it is left alone."""
+
+    shift: float | Tensor = 0.0
+    """What does not depend on the code; a value for each token is allowed."""
+    slope: float = 1.0
+    """What the code is multiplied with."""
+    ceiling: float = math.inf
+    """The most that it can be."""
+    only_active: bool = False
+    """Codes that are not above 0 are left alone."""
+
+    @property
+    def reads(self) -> bool:
+        """Whether the difference ``v - f`` depends on ``f``."""
+        return self.slope != 1 or self.ceiling < math.inf or self.only_active
+
+    def __call__(self, codes: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """The codes after it."""
+        moved = (self.shift + self.slope * codes).clamp(max=self.ceiling)
+        return torch.where(codes > 0, moved, codes) if self.only_active else moved
+
+
 @runtime_checkable
 class Edit(Protocol):
-    """A rule that gives a feature's code a new value at every token."""
+    """A rule that gives a code a new value."""
 
     @property
     def relative(self) -> bool:
-        """True when the rule counts in multiples of the feature's largest activation."""
+        """True when the rule counts in multiples of a unit: a feature's largest activation."""
         ...
 
-    def apply(self, codes: Float[Tensor, "*batch"], largest: float) -> Float[Tensor, "*batch"]:
-        """The new codes: ``codes`` are the feature's own, ``largest`` is its largest on the training data."""
+    def move(self, unit: float) -> Move:
+        """What happens to a code whose unit is ``unit``."""
         ...
 
 
 @dataclass(frozen=True)
 class Clamp:
-    """Pin a feature to one value at every token: ``v = multiple × largest activation``, or ``v = value``.
+    """Pin a feature to one value: ``v = multiple × largest activation``, or ``v = value``.
 
     Negative values are allowed although codes are never negative. Usable multiples lie in about −10 to 10;
     "Golden Gate Claude" was shown at 10 (Templeton et al. 2024).
@@ -52,46 +80,46 @@ class Clamp:
     """The value in units of the feature's largest activation on the training data."""
     value: float | int | None = field(default=None, kw_only=True)
     """The value in the units of the codes, when ``multiple`` is not given."""
+    where_active: bool = field(default=False, kw_only=True)
+    """Only at tokens at which the feature is active already."""
 
     def __post_init__(self) -> None:
-        given = [number for number in (self.multiple, self.value) if number is not None]
-        if len(given) != 1:
-            raise WrongUse(
-                f"a clamp takes a multiple or a value, and got multiple={self.multiple}, value={self.value}",
-                "Clamp(10) is ten times the largest activation, Clamp(value=3.5) an activation of 3.5",
-            )
-        _check_finite("clamp", given[0])
+        _check_one_of("clamp", self.multiple, self.value)
 
     @property
     def relative(self) -> bool:
         """True when given as a multiple."""
         return self.multiple is not None
 
-    def apply(self, codes: Float[Tensor, "*batch"], largest: float) -> Float[Tensor, "*batch"]:
-        """The one value, everywhere."""
-        value = self.value if self.multiple is None else self.multiple * largest
-        assert value is not None, "one of the two was given"
-        return torch.full_like(codes, value)
+    def move(self, unit: float) -> Move:
+        """The one value."""
+        return Move(_amount(self.multiple, self.value, unit), slope=0.0, only_active=self.where_active)
 
 
 @dataclass(frozen=True)
 class Add:
-    """Add to a feature at every token: ``v = f + multiple × largest activation``, a shift along ``d_i``."""
+    """Add to a feature: ``v = f + multiple × largest activation``, a shift along ``d_i``; or ``v = f + value``.
 
-    multiple: float | int
+    Raises:
+        WrongUse: as :class:`Clamp`.
+    """
+
+    multiple: float | int | None = None
     """What is added, in units of the feature's largest activation on the training data."""
+    value: float | int | None = field(default=None, kw_only=True)
+    """What is added, in the units of the codes."""
 
     def __post_init__(self) -> None:
-        _check_finite("addition", self.multiple)
+        _check_one_of("addition", self.multiple, self.value)
 
     @property
     def relative(self) -> bool:
-        """Always true."""
-        return True
+        """True when given as a multiple."""
+        return self.multiple is not None
 
-    def apply(self, codes: Float[Tensor, "*batch"], largest: float) -> Float[Tensor, "*batch"]:
-        """The codes, shifted."""
-        return codes + self.multiple * largest
+    def move(self, unit: float) -> Move:
+        """The code, shifted."""
+        return Move(_amount(self.multiple, self.value, unit))
 
 
 @dataclass(frozen=True)
@@ -109,9 +137,9 @@ class Scale:
         """Always false: the code itself is the unit."""
         return False
 
-    def apply(self, codes: Float[Tensor, "*batch"], largest: float) -> Float[Tensor, "*batch"]:
-        """The codes, multiplied."""
-        return codes * self.factor
+    def move(self, unit: float) -> Move:
+        """The code, multiplied."""
+        return Move(slope=float(self.factor))
 
 
 @dataclass(frozen=True)
@@ -123,69 +151,47 @@ class Ablate:
         """Always false."""
         return False
 
-    def apply(self, codes: Float[Tensor, "*batch"], largest: float) -> Float[Tensor, "*batch"]:
-        """Zero, everywhere."""
-        return torch.zeros_like(codes)
+    def move(self, unit: float) -> Move:
+        """Zero."""
+        return Move(slope=0.0)
 
 
-def edit_function(dictionary: SparseAutoencoder, edits: Mapping[int, Edit]) -> Callable[[Tensor], Tensor]:
-    """The function ``x -> x + Σ_i (v_i − f_i(x)) d_i`` of the edits of one site, computed in float32.
-
-    One encoding serves all edits. With no edits it is the identity: the same bits come back.
-
-    Args:
-        dictionary: what ``f`` and ``d`` come from; it must lie on the device of the activations.
-        edits: feature number -> edit.
+@dataclass(frozen=True)
+class Cap:
+    """Let a feature be no stronger: ``v = min(f, multiple × largest activation)``, or ``min(f, value)``.
 
     Raises:
-        UnknownName: the dictionary has no such feature.
-        WrongUse: an edit counts in multiples of the largest activation and the feature never fired.
-        BrokenInput: such an edit, and the dictionary knows no feature's largest activation.
+        WrongUse: as :class:`Clamp`.
     """
-    if not edits:
-        return _unchanged
-    edited_codes = codes_function(dictionary, edits)
-    selected = _selected(dictionary, edits)
-    directions = dictionary.directions[selected].detach().float()
 
-    def edited(x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
-        wide = x.float()
-        codes = dictionary.sparse_encode(wide).select(selected)
-        return (wide + (edited_codes(codes) - codes) @ directions).to(x.dtype)
+    multiple: float | int | None = None
+    """The most, in units of the feature's largest activation on the training data."""
+    value: float | int | None = field(default=None, kw_only=True)
+    """The most, in the units of the codes."""
 
-    return edited
+    def __post_init__(self) -> None:
+        _check_one_of("cap", self.multiple, self.value)
 
+    @property
+    def relative(self) -> bool:
+        """True when given as a multiple."""
+        return self.multiple is not None
 
-def codes_function(dictionary: SparseAutoencoder, edits: Mapping[int, Edit]) -> Callable[[Tensor], Tensor]:
-    """The function that applies the edits to the codes ``[*batch edit]`` of the edited features, in the
-    edits' order.
-
-    Raises:
-        UnknownName, WrongUse, BrokenInput: as :func:`edit_function`.
-    """
-    check_edits(dictionary, edits)
-    rules = [(edit, float(dictionary.max_activation[feature])) for feature, edit in edits.items()]
-
-    def edited_codes(codes: Float[Tensor, "*batch edit"]) -> Float[Tensor, "*batch edit"]:
-        return torch.stack(
-            [edit.apply(codes[..., j], largest) for j, (edit, largest) in enumerate(rules)], dim=-1
-        )
-
-    return edited_codes
+    def move(self, unit: float) -> Move:
+        """The code, or the most that it can be."""
+        return Move(ceiling=_amount(self.multiple, self.value, unit))
 
 
 def check_edits(dictionary: SparseAutoencoder, edits: Mapping[int, Edit]) -> None:
     """Refuse edits that this dictionary cannot carry out.
 
     Raises:
-        UnknownName, WrongUse, BrokenInput: as :func:`edit_function`.
+        UnknownName: the dictionary has no such feature.
+        WrongUse: an edit counts in multiples of the largest activation and the feature never fired.
+        BrokenInput: such an edit, and the dictionary knows no feature's largest activation.
     """
+    check_features(dictionary, edits)
     for feature, edit in edits.items():
-        if not 0 <= feature < dictionary.n_features:
-            raise UnknownName(
-                f"{feature} is no feature of this dictionary",
-                f"it has {dictionary.n_features}, numbered 0 to {dictionary.n_features - 1}",
-            )
         if edit.relative and not float(dictionary.max_activation[feature]) > 0:
             if not bool((dictionary.max_activation > 0).any()):
                 raise BrokenInput(
@@ -198,12 +204,35 @@ def check_edits(dictionary: SparseAutoencoder, edits: Mapping[int, Edit]) -> Non
             )
 
 
-def _selected(dictionary: SparseAutoencoder, edits: Mapping[int, Edit]) -> Tensor:
-    return torch.tensor(list(edits), dtype=torch.long, device=dictionary.max_activation.device)
+def check_features(dictionary: SparseAutoencoder, features: Iterable[int]) -> None:
+    """Refuse numbers that no feature has.
+
+    Raises:
+        UnknownName: there is one.
+    """
+    for feature in features:
+        if not 0 <= feature < dictionary.n_features:
+            raise UnknownName(
+                f"{feature} is no feature of this dictionary",
+                f"it has {dictionary.n_features}, numbered 0 to {dictionary.n_features - 1}",
+            )
 
 
-def _unchanged(x: Tensor) -> Tensor:
-    return x
+def _amount(multiple: float | int | None, value: float | int | None, unit: float) -> float:
+    if multiple is not None:
+        return multiple * unit
+    assert value is not None, "one of the two was given"
+    return float(value)
+
+
+def _check_one_of(what: str, multiple: float | int | None, value: float | int | None) -> None:
+    given = [number for number in (multiple, value) if number is not None]
+    if len(given) != 1:
+        raise WrongUse(
+            f"a {what} takes a multiple or a value, and got multiple={multiple}, value={value}",
+            "Clamp(10) is ten times the largest activation, Clamp(value=3.5) an activation of 3.5",
+        )
+    _check_finite(what, given[0])
 
 
 def _check_finite(what: str, number: float | int) -> None:

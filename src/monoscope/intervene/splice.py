@@ -10,7 +10,7 @@ from torch import Tensor
 
 from monoscope.dictionaries.autoencoder import SparseAutoencoder
 from monoscope.errors import MismatchedArtefact, WrongUse
-from monoscope.intervene.edits import Edit, codes_function
+from monoscope.intervene.edits import Edit, check_edits
 from monoscope.intervene.steer import on_device, placed
 from monoscope.models.hooks import edit
 from monoscope.models.language_model import LanguageModel
@@ -99,18 +99,18 @@ def ablated(
 def _reconstruction(
     dictionary: SparseAutoencoder, edits: Mapping[int, Edit], keep_error: bool
 ) -> Callable[[Tensor], Tensor]:
-    edited_codes = codes_function(dictionary, edits) if edits else None
-    selected = list(edits)
+    check_edits(dictionary, edits)
+    moves = {feature: edit.move(float(dictionary.max_activation[feature])) for feature, edit in edits.items()}
 
     def reconstructed(x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
         wide = x.float()
         sparse = dictionary.sparse_encode(wide)
         x_hat = result = dictionary.decode(sparse)
-        if edited_codes is not None:
+        if moves:
             codes = sparse.dense(dictionary.n_features)
-            changed = codes.clone()
-            changed[..., selected] = edited_codes(codes[..., selected])
-            result = dictionary.decode(changed)
+            for feature, move in moves.items():
+                codes[..., feature] = move(codes[..., feature])
+            result = dictionary.decode(codes)
         return (result + (wide - x_hat) if keep_error else result).to(x.dtype)
 
     return reconstructed
