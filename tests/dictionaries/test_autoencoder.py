@@ -111,7 +111,7 @@ def test_what_does_not_fit_is_refused() -> None:
 @given(
     seed=st.integers(0, 100),
     rows=st.integers(1, 60),
-    name=st.sampled_from(["topk", "relu", "jump_relu", "gated"]),
+    name=st.sampled_from(["topk", "relu", "jumprelu", "gated", "batch_topk"]),
 )
 def test_codes_of_a_few_features_are_those_of_all(seed: int, rows: int, name: str) -> None:
     generator = torch.Generator().manual_seed(seed)
