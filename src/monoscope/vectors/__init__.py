@@ -1,0 +1,43 @@
+"""Control vectors: a direction for each block that moves a model along a contrast, and how one is learnt."""
+
+from monoscope.vectors.files import export_npz, import_npz, load, save
+from monoscope.vectors.gguf import export_gguf, import_gguf
+from monoscope.vectors.learning import contrast_at, learn_vector, measured
+from monoscope.vectors.methods import (
+    METHODS,
+    PCA,
+    CentredDifferencesPCA,
+    CentredPairsPCA,
+    Logistic,
+    MeanDifference,
+    Method,
+    Whitened,
+)
+from monoscope.vectors.pairs import ContrastPair, contrast_pairs, prefixes
+from monoscope.vectors.reliability import Reliability
+from monoscope.vectors.vector import ControlVector
+
+__all__ = [
+    "METHODS",
+    "PCA",
+    "CentredDifferencesPCA",
+    "CentredPairsPCA",
+    "ContrastPair",
+    "ControlVector",
+    "Logistic",
+    "MeanDifference",
+    "Method",
+    "Reliability",
+    "Whitened",
+    "contrast_at",
+    "contrast_pairs",
+    "export_gguf",
+    "export_npz",
+    "import_gguf",
+    "import_npz",
+    "learn_vector",
+    "load",
+    "measured",
+    "prefixes",
+    "save",
+]
