@@ -1,5 +1,6 @@
 """Control vectors: a direction for each block that moves a model along a contrast, and how one is learnt."""
 
+from monoscope.vectors.features import FeaturePart, InFeatures, in_features
 from monoscope.vectors.files import export_npz, import_npz, load, save
 from monoscope.vectors.gguf import export_gguf, import_gguf
 from monoscope.vectors.learning import contrast_at, learn_vector, measured
@@ -14,6 +15,7 @@ from monoscope.vectors.methods import (
     Whitened,
 )
 from monoscope.vectors.pairs import ContrastPair, contrast_pairs, prefixes
+from monoscope.vectors.reading import Reading, reading
 from monoscope.vectors.reliability import Reliability
 from monoscope.vectors.vector import ControlVector
 
@@ -24,9 +26,12 @@ __all__ = [
     "CentredPairsPCA",
     "ContrastPair",
     "ControlVector",
+    "FeaturePart",
+    "InFeatures",
     "Logistic",
     "MeanDifference",
     "Method",
+    "Reading",
     "Reliability",
     "Whitened",
     "contrast_at",
@@ -35,9 +40,11 @@ __all__ = [
     "export_npz",
     "import_gguf",
     "import_npz",
+    "in_features",
     "learn_vector",
     "load",
     "measured",
     "prefixes",
+    "reading",
     "save",
 ]

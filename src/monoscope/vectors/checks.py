@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from monoscope.errors import BrokenInput, MismatchedArtefact, UnknownSite, WrongUse
 
 
+@runtime_checkable
 class OfAModel(Protocol):
     """What knows the model it belongs to."""
 

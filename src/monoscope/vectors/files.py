@@ -97,7 +97,7 @@ def import_npz(path: Path) -> ControlVector:
     if not Path(path).is_file():
         raise MissingInput(f"there is no file {path}", "check the path")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             tensors = {name: torch.from_numpy(arrays[name]) for name in arrays.files if name != "record"}
             record = json.loads(str(arrays["record"]))
     except (

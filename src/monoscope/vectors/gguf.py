@@ -24,7 +24,7 @@ from monoscope.errors import BrokenInput, MissingInput, WrongUse
 from monoscope.manifest import full_disk_is_said
 from monoscope.models import LanguageModel
 from monoscope.vectors.learning import check_model, model_of
-from monoscope.vectors.record import from_record, named, numbered, to_record
+from monoscope.vectors.record import block_of, from_record, named, numbered, to_record
 from monoscope.vectors.vector import ControlVector
 
 ARCHITECTURE = "controlvector"
@@ -176,9 +176,8 @@ def _read(path: Path) -> tuple[dict[str, tuple[str, Any]], dict[str, Tensor]]:
         raise BrokenInput(f"{path} holds no directions", again)
     lengths = set()
     for name, one in tensors.items():
-        numbered({name: one.data}, path)
-        if name == "direction.0":
-            raise BrokenInput(f"{path} holds direction.0, and block 0 cannot be reached", again)
+        if block_of(name, path) == 0:
+            raise BrokenInput(f"{path} holds {name}, and block 0 cannot be reached", again)
         if one.tensor_type.name != "F32" or len(one.shape) != 1:
             shape = [int(size) for size in one.shape]
             raise BrokenInput(

@@ -63,18 +63,24 @@ def named(directions: Mapping[int, Tensor]) -> dict[str, Tensor]:
     return {f"direction.{block}": direction for block, direction in directions.items()}
 
 
+def block_of(name: str, source: object) -> int:
+    """The block of a tensor named as :func:`named` does.
+
+    Raises:
+        BrokenInput: it has another name.
+    """
+    head, _, number = name.partition(".")
+    if head != "direction" or not (number.isascii() and number.isdigit()):
+        raise BrokenInput(
+            f"{source} holds a tensor {name!r}", "a control vector's tensors are named direction.BLOCK"
+        )
+    return int(number)
+
+
 def numbered(tensors: Mapping[str, Tensor], source: object) -> dict[int, Tensor]:
     """Block -> direction, from what :func:`named` named.
 
     Raises:
         BrokenInput: a tensor has another name.
     """
-    found = {}
-    for name, tensor in tensors.items():
-        head, _, number = name.partition(".")
-        if head != "direction" or not (number.isascii() and number.isdigit()):
-            raise BrokenInput(
-                f"{source} holds a tensor {name!r}", "a control vector's tensors are named direction.BLOCK"
-            )
-        found[int(number)] = tensor
-    return found
+    return {block_of(name, source): tensor for name, tensor in tensors.items()}

@@ -58,7 +58,7 @@ def read_states(
         raise UnknownName(f"{read!r} is no way to read a text", nearest(read, READS))
     if batch < 1:
         raise WrongUse(f"a batch of {batch} texts is none", "give 1 or more")
-    rows = [_tokens(lm, text, number) for number, text in enumerate(texts)]
+    rows = [text_tokens(lm, text, f"text {number}") for number, text in enumerate(texts)]
     sites = {block: Site(block, "resid_post") for block in blocks}
     found = {block: torch.zeros(len(rows), lm.d_model) for block in blocks}
     lengths, n_usable = dict.fromkeys(blocks, 0.0), 0
@@ -109,14 +109,19 @@ def check_blocks(lm: LanguageModel, blocks: Sequence[int] | None) -> list[int]:
     return chosen
 
 
-def _tokens(lm: LanguageModel, text: str, number: int) -> Int[Tensor, " token"]:
+def text_tokens(lm: LanguageModel, text: str, name: str = "the text") -> Int[Tensor, " token"]:
+    """The tokens of a text, with the beginning-of-text token.
+
+    Raises:
+        WrongUse: it is empty, or longer than the model's context.
+    """
     tokens = lm.tokenize(text)
-    shown = text if len(text) < 50 else f"{text[:40]}..."
-    if len(tokens) <= (lm.bos_id is not None):
-        raise WrongUse(f"text {number} is empty", "give at least one word")
+    if len(tokens) <= int(lm.bos_id is not None):
+        raise WrongUse(f"{name} is empty", "give at least one word")
     if len(tokens) > lm.context:
+        shown = text if len(text) < 50 else f"{text[:40]}..."
         raise WrongUse(
-            f"text {number}, {shown!r}, has {len(tokens)} tokens and the context of {lm.name} is {lm.context}",
+            f"{name}, {shown!r}, has {len(tokens)} tokens and the context of {lm.name} is {lm.context}",
             "shorten it",
         )
     return tokens
