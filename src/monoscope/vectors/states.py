@@ -72,10 +72,15 @@ def read_states(
         n_usable += int(usable.sum())
         values = lm.activations(padded, list(sites.values()))
         for block, site in sites.items():
-            x = values[site].float().cpu()
-            _check_finite(x, usable, block)
-            lengths[block] += float(x.norm(dim=-1).double()[usable].sum())
-            found[block][numbers] = _chosen(x, ends, usable, read)
+            x, seen = values[site], usable.to(values[site].device)
+            norms = x.float().norm(dim=-1).double()[seen]
+            if not bool(norms.isfinite().all()):
+                raise BrokenInput(
+                    f"activations behind block {block} are not finite",
+                    "run the model in float32, or check its weights",
+                )
+            lengths[block] += float(norms.sum())
+            found[block][numbers] = _chosen(x, ends.to(x.device), seen, read).cpu()
         if progress is not None:
             progress(min(start + batch, len(order)), len(order))
     if not n_usable:
@@ -134,19 +139,9 @@ def _chosen(
     read: str,
 ) -> Float[Tensor, "batch d_model"]:
     """The state of each row: at its last token, or the mean over usable ones (the last where there is none)."""
-    last = x[torch.arange(len(x)), ends - 1]
+    last = x[torch.arange(len(x), device=x.device), ends - 1].float()
     if read == "last":
         return last
     counts = usable.sum(1, keepdim=True)
-    total = torch.where(usable[..., None], x, 0.0).sum(1)
+    total = torch.where(usable[..., None], x.float(), 0.0).sum(1)
     return torch.where(counts > 0, total / counts.clamp(min=1), last)
-
-
-def _check_finite(
-    x: Float[Tensor, "batch token d_model"], usable: Bool[Tensor, "batch token"], block: int
-) -> None:
-    if not bool(x[usable].isfinite().all()):
-        raise BrokenInput(
-            f"activations behind block {block} are not finite",
-            "run the model in float32, or check its weights",
-        )
