@@ -144,6 +144,8 @@ def test_groups_are_never_split() -> None:
     free = [ContrastPair(f"a{n}", f"b{n}") for n in range(10)]
     assert _split(free, 0.2, 0).sum() == 2
     assert (_split(free, 0.2, 0) != _split(free, 0.2, 1)).any()
+    twice = _split(free + free, 0.2, 0)
+    assert (twice[:10] == twice[10:]).all(), "a repetition is no new witness"
 
 
 def test_intervals_are_wilsons() -> None:

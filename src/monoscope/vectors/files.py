@@ -19,6 +19,18 @@ from monoscope.vectors.vector import ControlVector
 
 FILE = "vector.safetensors"
 """The directions: ``direction.B`` for block B."""
+UNREADABLE = (
+    OSError,
+    ValueError,
+    LookupError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    BadZipFile,
+    zlib.error,
+)
+"""What zip, zlib and numpy raise at a damaged archive; an encrypted one is a RuntimeError."""
 
 
 def save(vector: ControlVector, folder: Path, *, parents: Mapping[str, str] | None = None) -> Manifest:
@@ -100,15 +112,6 @@ def import_npz(path: Path) -> ControlVector:
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             tensors = {name: torch.from_numpy(arrays[name]) for name in arrays.files if name != "record"}
             record = json.loads(str(arrays["record"]))
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        EOFError,
-        TypeError,
-        AttributeError,
-        BadZipFile,
-        zlib.error,
-    ) as error:
+    except UNREADABLE as error:
         raise BrokenInput(f"{path} is no readable control vector: {error}", "export it again") from error
     return from_record(record, numbered(tensors, path), path)

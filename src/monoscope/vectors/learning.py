@@ -178,11 +178,9 @@ def _vector(
     )
 
 
-def _groups(pairs: Sequence[ContrastPair]) -> list[tuple[str, int | str]]:
-    """The group of each pair; a pair without one is its own."""
-    return [
-        ("own", number) if pair.group is None else ("group", pair.group) for number, pair in enumerate(pairs)
-    ]
+def _groups(pairs: Sequence[ContrastPair]) -> list[tuple[str | int, ...]]:
+    """The group of each pair; a pair without one is in a group with its own repetitions."""
+    return [(pair.positive, pair.negative) if pair.group is None else (pair.group,) for pair in pairs]
 
 
 def _split(pairs: Sequence[ContrastPair], held_out: float, seed: int) -> Bool[np.ndarray, " pair"]:

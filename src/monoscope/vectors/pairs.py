@@ -17,7 +17,8 @@ class ContrastPair:
     negative: str
     """The text of the other side; parallel to the first, so that nothing else differs."""
     group: int | str | None = None
-    """Pairs of one group are no independent witnesses and fall on the same side of a split; None: its own group."""
+    """Pairs of one group are no independent witnesses and fall on the same side of a split; None: a group of this
+    pair and its repetitions."""
 
 
 def contrast_pairs(
@@ -28,7 +29,8 @@ def contrast_pairs(
 ) -> list[ContrastPair]:
     """Every suffix said by every pair of opposite personas, as repeng's notebooks make their data.
 
-    A suffix that begins with the one before it, as those of :func:`prefixes` do, belongs to the same group.
+    A suffix that begins with the one before it, as those of :func:`prefixes` do, belongs to the same group; one that
+    was there already is left out.
 
     Args:
         template: a text with ``{persona}``, and with ``{suffix}`` where the suffix goes.
@@ -52,6 +54,7 @@ def contrast_pairs(
         )
     if not suffixes:
         raise WrongUse("there are no suffixes", "give some beginnings of answers, or leave them out")
+    suffixes = list(dict.fromkeys(suffixes))
     found = []
     for suffix, group in zip(suffixes, _groups(suffixes), strict=True):
         before, *after = template.split("{suffix}")

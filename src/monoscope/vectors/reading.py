@@ -30,7 +30,9 @@ def reading(lm: LanguageModel, vector: ControlVector, text: str) -> Reading:
     """Where each token of a text lies along a vector.
 
     Formula: ``x · d / (|d| norm) - centre``, with x the block's output and ``centre`` what the training texts read on
-    average, 0 where the vector does not know it (a sum, or a file of another tool). A direction of zeros reads 0.
+    average, 0 where the vector does not know it (a sum, or a file of another tool). A direction of zeros reads 0. The
+    centre is that of the tokens which the training texts ended in: end them in every kind of token, as
+    :func:`monoscope.vectors.prefixes` does, or compare scores of like tokens alone.
 
     Reference: Zou et al. 2023 (2310.01405), where it detects lies.
 

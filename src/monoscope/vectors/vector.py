@@ -39,7 +39,7 @@ class ControlVector:
             of a block without a direction, or not positive.
     """
 
-    directions: Mapping[int, Float[Tensor, " d_model"]]
+    directions: Mapping[int, Float[Tensor, " d_model"]] = field(repr=False)
     """Block -> direction, float32 on the CPU, in units of the mean residual norm there."""
     norms: Mapping[int, float] = field(default_factory=dict)
     """Block -> mean norm of its output on the training texts (first and special tokens left out); empty: unknown, and
@@ -60,7 +60,7 @@ class ControlVector:
     """Its architecture, as Hugging Face names it."""
     method: str = ""
     """How directions were found: the name of a method, or ``contrast``, ``features``, ``sum``."""
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What made it, as JSON can hold it: options, seed, number of pairs, hash of the texts."""
     recommended: float | None = None
     """A strength that was found to work; None: none was looked for."""
