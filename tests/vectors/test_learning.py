@@ -101,14 +101,17 @@ def test_states_are_those_of_the_last_token_behind_the_block_itself(tiny_llama: 
         )
 
 
-def test_norms_and_means_leave_out_the_first_token(tiny_llama: LanguageModel) -> None:
+@pytest.mark.parametrize("name", ["llama", "qwen2"])
+def test_norms_and_means_leave_out_the_first_token(
+    tiny_model_folder: Callable[[str], Path], name: str
+) -> None:
+    lm = load_model(tiny_model_folder(name), device="cpu", dtype="float32")
+    assert (lm.bos_id is None) == (name == "qwen2"), "the first token is left out whatever it is"
     site = Site(1, "resid_post")
-    x = torch.cat(
-        [tiny_llama.activations(tiny_llama.tokenize(text)[None], [site])[site][0, 1:] for text in TEXTS]
-    )
-    states = read_states(tiny_llama, TEXTS, [1], read="mean")
+    x = torch.cat([lm.activations(lm.tokenize(text)[None], [site])[site][0, 1:] for text in TEXTS])
+    states = read_states(lm, TEXTS, [1], read="mean")
     assert states.norms[1] == pytest.approx(float(x.norm(dim=-1).mean()), rel=1e-5)
-    n_last = len(tiny_llama.tokenize(TEXTS[-1])) - 1
+    n_last = len(lm.tokenize(TEXTS[-1])) - 1
     torch.testing.assert_close(states.of[1][-1], x[-n_last:].mean(0), rtol=1e-4, atol=1e-5)
 
 
