@@ -104,6 +104,8 @@ def test_other_units_push_the_same(a: ControlVector, norm: float) -> None:
     for block in a.blocks:
         torch.testing.assert_close(other.push(block, 2.0), a.push(block, 2.0), rtol=1e-5, atol=1e-6)
         assert other.norm(block) == norm
+        gap, other_gap = a.accuracy[block].difference, other.accuracy[block].difference
+        assert other_gap * norm == pytest.approx(gap * a.norm(block))
 
 
 def test_the_best_block_reads_best_and_the_middle_half_is_in_the_middle() -> None:

@@ -165,9 +165,17 @@ class ControlVector:
             )
         own = {block: float(norms[block]) for block in self.blocks}
         check_directions(self.directions, own, self.d_model)
-        scaled = {block: d * (self.norm(block) / own[block]) for block, d in self.directions.items()}
-        centres = {block: centre * self.norm(block) / own[block] for block, centre in self.centres.items()}
-        return replace(self, directions=scaled, norms=own, centres=centres)
+        ratio = {block: self.norm(block) / own[block] for block in self.blocks}
+        return replace(
+            self,
+            directions={block: d * ratio[block] for block, d in self.directions.items()},
+            norms=own,
+            centres={block: centre * ratio[block] for block, centre in self.centres.items()},
+            accuracy={
+                block: replace(found, difference=found.difference * ratio[block])
+                for block, found in self.accuracy.items()
+            },
+        )
 
     def unit_length(self) -> "ControlVector":
         """Every direction with length 1, so that strength .1 is a tenth of the mean residual norm; zeros stay.
