@@ -22,6 +22,7 @@ from torch import Tensor
 from monoscope.dictionaries.autoencoder import SparseAutoencoder
 from monoscope.errors import WrongUse
 from monoscope.intervene.edits import Move
+from monoscope.intervene.few_tokens import ROWS, FewTokens
 from monoscope.intervene.scope import Scope, When
 from monoscope.models.reading import Reading
 
@@ -108,8 +109,17 @@ class SiteChange:
         self.features = torch.tensor(features, dtype=torch.int64, device=device)
         self.lines = unit(self.directions[vectors]) if vectors else None
         self.columns = torch.tensor(columns, device=device) if reading else None
-        self.constant = self.shift @ self.directions
         self.conditions.place(place)
+        self.few = self._for_few_tokens()
+
+    def _for_few_tokens(self) -> FewTokens | None:
+        """The same change in one loop, where that knows all that it needs."""
+        if self.conditions.some or self.keeps_norms or self.shift.ndim > 1:
+            return None
+        if not FewTokens.can(self.dictionary, self.features):
+            return None
+        numbers = self.shift, self.steepness, self.ceiling, self.only_active
+        return FewTokens(self.dictionary, self.features, self.lines, numbers, self.columns, self.directions)
 
     def __call__(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
         """The activations after it, in their own dtype.
@@ -118,11 +128,11 @@ class SiteChange:
             WrongUse: a channel asks for some tokens, and it is not known which are read.
         """
         wide = x.float()
-        values = self._read(wide)
         weights = self.weighing(None if self.reads is None else self.reads.reading, x)
-        if values is None and weights is None and not self.keeps_norms:
-            return (wide + self.constant).to(x.dtype)
-        change = self.shift
+        if self.few is not None and wide.numel() <= ROWS * wide.shape[-1]:
+            rows = None if weights is None else weights.expand(*x.shape[:-1], -1).flatten(0, -2)
+            return self.few(wide.reshape(-1, wide.shape[-1]), rows).reshape(x.shape).to(x.dtype)
+        change, values = self.shift, self._read(wide)
         if values is not None and self.columns is not None:
             change = self._change(values[..., self.columns])
         if values is not None and self.conditions.some:

@@ -9,6 +9,7 @@ from os import getpid
 from types import FunctionType
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,7 +33,7 @@ class Compiled:
 
     @classmethod
     def using(cls, *called: Callable[..., Any]) -> Callable[[Callable[..., None]], "Compiled"]:
-        """Decorator for a loop that calls functions, which are compiled into it."""
+        """Decorator for a loop that calls functions, which are compiled into it; each may call those before it."""
         return lambda function: cls(function, *called)
 
     @cached_property
@@ -43,13 +44,13 @@ class Compiled:
         # Sums may be taken in any order; infinities and NaN keep their meaning.
         liberties = {"reassoc", "contract", "arcp", "nsz"}
         compile_ = njit(nogil=True, cache=True, fastmath=liberties, error_model="numpy")
-        named = {each.__name__: compile_(each) for each in self.called}
-        function = FunctionType(self.function.__code__, self.function.__globals__ | named)
-        function.__module__, function.__qualname__ = self.function.__module__, self.function.__qualname__
-        return compile_(function)
+        named: dict[str, Any] = {}
+        for each in self.called:
+            named[each.__name__] = compile_(_seeing(each, named))
+        return compile_(_seeing(self.function, named))
 
-    def __call__(self, n_rows: int, *arguments: Tensor | float) -> None:
-        """Work on all rows; tensors are changed in place."""
+    def __call__(self, n_rows: int, *arguments: Tensor | np.ndarray | float) -> None:
+        """Work on all rows; tensors and arrays are changed in place."""
         arrays = [each.detach().numpy() if isinstance(each, Tensor) else each for each in arguments]
         n_threads = min(torch.get_num_threads(), max(1, n_rows // 16))
         if n_threads == 1:
@@ -62,6 +63,13 @@ class Compiled:
         ]
         for call in calls:
             call.result()
+
+
+def _seeing(function: Any, named: dict[str, Any]) -> FunctionType:
+    """The function, with some global names standing for something else."""
+    copy = FunctionType(function.__code__, function.__globals__ | named)
+    copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
+    return copy
 
 
 @cache
