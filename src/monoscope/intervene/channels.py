@@ -127,11 +127,12 @@ class SiteChange:
         Raises:
             WrongUse: a channel asks for some tokens, and it is not known which are read.
         """
-        wide = x.float()
         weights = self.weighing(None if self.reads is None else self.reads.reading, x)
-        if self.few is not None and wide.numel() <= ROWS * wide.shape[-1]:
-            rows = None if weights is None else weights.expand(*x.shape[:-1], -1).flatten(0, -2)
-            return self.few(wide.reshape(-1, wide.shape[-1]), rows).reshape(x.shape).to(x.dtype)
+        if self.few is not None and x.numel() <= ROWS * x.shape[-1] and not x.requires_grad:
+            wide = x.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+            self.few(wide, None if weights is None else weights.expand(*x.shape[:-1], -1))
+            return wide.to(x.dtype)
+        wide = x.float()
         change, values = self.shift, self._read(wide)
         if values is not None and self.columns is not None:
             change = self._change(values[..., self.columns])

@@ -17,6 +17,8 @@ from monoscope.dictionaries.sparsifiers import TopK
 
 ROWS = 32
 """Activations, at most, that are few."""
+UNWEIGHTED = np.zeros((0, 0), np.float32)
+"""Stands for weights of 1."""
 
 
 @final
@@ -42,9 +44,9 @@ class FewTokens:
             columns: what each channel reads, features first; None: no channel reads.
             directions: of the channels.
         """
-        d_model = directions.shape[1]
-        nothing = torch.zeros(0, d_model)
-        k, origin, rows, bias = 0, torch.zeros(d_model), nothing, torch.zeros(0)
+        self.d_model = directions.shape[1]
+        nothing = torch.zeros(0, self.d_model)
+        k, origin, rows, bias = 0, torch.zeros(self.d_model), nothing, torch.zeros(0)
         if dictionary is not None and len(features):
             assert isinstance(dictionary.options.sparsifier, TopK)
             k = dictionary.options.sparsifier.k
@@ -73,13 +75,13 @@ class FewTokens:
         return isinstance(dictionary.options.sparsifier, TopK) and dictionary.bias.dtype == torch.float32
 
     def __call__(
-        self, x: Float[Tensor, "row d_model"], weights: Float[Tensor, "row channel"] | None
-    ) -> Float[Tensor, "row d_model"]:
-        """The activations after the change."""
-        out = torch.empty_like(x)
-        each = torch.zeros(0, 0) if weights is None else weights.contiguous()
-        _change(len(x), x, each, out, self.k, *self.arrays)
-        return out
+        self, x: Float[Tensor, "*batch d_model"], weights: Float[Tensor, "*batch channel"] | None
+    ) -> None:
+        """Change the activations in place; they are float32 and lie one after another."""
+        rows = x.numpy().reshape(-1, self.d_model)
+        each = UNWEIGHTED if weights is None else weights.numpy().reshape(len(rows), -1)
+        # As many rows as this are not worth handing out to several threads.
+        _change.machine_code(0, len(rows), rows, each, self.k, *self.arrays)
 
 
 def _product(one: Any, other: Any) -> Any:
@@ -110,19 +112,18 @@ def _moved(code: Any, shift: Any, steepness: Any, ceiling: Any, only_active: Any
 
 @Compiled.using(_product, _code, _moved)
 def _change(
-    low: int, high: int, x: Any, weights: Any, out: Any, k: int, origin: Any, rows: Any, bias: Any, features: Any,
+    low: int, high: int, x: Any, weights: Any, k: int, origin: Any, rows: Any, bias: Any, features: Any,
     lines: Any, columns: Any, shift: Any, steepness: Any, ceiling: Any, only_active: Any, directions: Any,
 ) -> None:  # fmt: skip
     values = np.empty(len(features) + len(lines), x.dtype)
     for b in range(low, high):
-        row, after = x[b], out[b]
-        # Until the changes are added, what is written is counted from the dictionary's origin.
-        after[:] = row - origin
-        for f in range(len(features)):
-            values[f] = _code(after, rows, bias, features[f], k)
+        row = x[b]
+        if len(features):
+            centred = row - origin
+            for f in range(len(features)):
+                values[f] = _code(centred, rows, bias, features[f], k)
         for p in range(len(lines)):
             values[len(features) + p] = _product(row, lines[p])
-        after[:] = row
         for c in range(len(shift)):
             change = shift[c]
             if len(columns):
@@ -130,4 +131,4 @@ def _change(
             if len(weights):
                 change *= weights[b, c]
             if change != 0:
-                after += change * directions[c]
+                row += change * directions[c]

@@ -113,7 +113,9 @@ class _Hook:
         self.leading = torch.Size()
 
     def __enter__(self) -> None:
-        self.handles = [self.block.register_forward_pre_hook(self.note_shape)]
+        self.handles = []
+        if self.module is not self.block:
+            self.handles.append(self.block.register_forward_pre_hook(self.note_shape))
         if self.side == "input":
             self.handles.append(self.module.register_forward_pre_hook(self.before))
         else:
@@ -135,7 +137,7 @@ class _Hook:
 
     def passed(self, x: Tensor) -> Tensor:
         """What goes on instead of ``x``."""
-        shaped = x.view(*self.leading, x.shape[-1])
+        shaped = x if x.ndim == 3 else x.view(*self.leading, x.shape[-1])
         replacement = self.function(shaped)
         if replacement is None or replacement is shaped:
             return x
