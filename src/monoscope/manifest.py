@@ -28,7 +28,7 @@ class Manifest:
     """The record that completes an artefact."""
 
     kind: str
-    """What the folder holds: ``run``, ``activations``, ``dictionary``, ``features``, ``evaluation``."""
+    """What the folder holds: ``run``, ``activations``, ``dictionary``, ``features``, ``evaluation``, ``vector``."""
     options: dict[str, Any] = field(default_factory=dict)
     """The options it was made with, as resolved."""
     parents: dict[str, str] = field(default_factory=dict)
