@@ -56,6 +56,8 @@ class TextStream:
         self.window = said[start:]
         self.given = len(self._text(self.window))
         self.held = ""
+        self.seen = 0
+        """Characters that are certain, whether given or held back for a stop string: where the next token begins."""
 
     def take(self, token: int) -> str:
         """Go on with a token: the text that is certain now and was not before."""
@@ -87,6 +89,7 @@ class TextStream:
     def _until_stop(self, new: str, last: bool = False) -> str:
         """What of the text held so far may be given, with the new text behind it."""
         self.held += new
+        self.seen += len(new)
         found = [place for stop in self.stop if (place := self.held.find(stop)) >= 0]
         # An earlier place, at which a longer stop string may yet turn out to begin.
         possible = len(self.held) if last else self._possible()
