@@ -9,7 +9,7 @@ from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
 
 from monoscope.models import LanguageModel
-from monoscope.models.streaming import TextStream
+from monoscope.models.streaming import TextStream, token_bytes
 
 
 @dataclass
@@ -132,3 +132,25 @@ def test_a_token_costs_the_same_after_many(
             stream.take(token)
     assert max(decoded) <= 6
     assert len(decoded) <= 4 * 200 * len(tokens)
+
+
+def test_each_token_begins_where_those_before_it_end(tiny_llama: LanguageModel) -> None:
+    prompt = tiny_llama.tokenize("Fog").tolist()
+    stream = TextStream(tiny_llama, prompt, ["zzz"])
+    tokens = byte_tokens(tiny_llama, "a€")[:-1] + byte_tokens(tiny_llama, "zz")
+    places = []
+    for token in tokens:
+        places.append(stream.length)
+        stream.take(token)
+    assert places == [0, 1, 2, 2, 3]
+
+
+def test_bytes_of_tokens(tiny_llama: LanguageModel) -> None:
+    raw = [token_bytes(tiny_llama, token) for token in byte_tokens(tiny_llama, "a€")]
+    assert b"".join(each or b"" for each in raw) == "a€".encode()
+    whole = [token_bytes(tiny_llama, int(token)) for token in tiny_llama.tokenize(" bridge", bos=False)]
+    assert b"".join(each or b"" for each in whole) == b" bridge"
+    assert token_bytes(tiny_llama, 0) is None
+    assert token_bytes(tiny_llama, 5000) is None
+    assert token_bytes(FALLING_BACK, 2 + 0xE2) == b"\xe2"
+    assert token_bytes(FALLING_BACK, 261) == b" a"

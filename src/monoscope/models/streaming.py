@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Protocol, final, runtime_checkable
 
-from monoscope.models.vocabulary import ANCHOR
+from monoscope.models.vocabulary import ANCHOR, BYTES
 
 BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 """How tokenizers that fall back to bytes name one. A run of them is read as a whole, once it is over."""
@@ -56,8 +56,10 @@ class TextStream:
         self.window = said[start:]
         self.given = len(self._text(self.window))
         self.held = ""
-        self.seen = 0
-        """Characters that are certain, whether given or held back for a stop string: where the next token begins."""
+        self.certain = 0
+        """Characters that are certain, whether given or held back for a stop string."""
+        self.length = 0
+        """Characters so far, those that are not certain included: where the next token's text begins."""
 
     def take(self, token: int) -> str:
         """Go on with a token: the text that is certain now and was not before."""
@@ -70,6 +72,7 @@ class TextStream:
         certain = text.removesuffix(INCOMPLETE)
         new = certain[self.given :]
         self.given = max(self.given, len(certain))
+        self.length = self.certain + len(new) + max(0, len(text) - self.given)
         if certain == text:
             self._forget(len(self.window), len(text))
         else:
@@ -89,7 +92,7 @@ class TextStream:
     def _until_stop(self, new: str, last: bool = False) -> str:
         """What of the text held so far may be given, with the new text behind it."""
         self.held += new
-        self.seen += len(new)
+        self.certain += len(new)
         found = [place for stop in self.stop if (place := self.held.find(stop)) >= 0]
         # An earlier place, at which a longer stop string may yet turn out to begin.
         possible = len(self.held) if last else self._possible()
@@ -131,3 +134,18 @@ class TextStream:
     def _begins(self, token: int) -> bool:
         """Whether a character begins with the token, whatever stands before it."""
         return not self._is_byte(token) and not self._text([token], begun=True).startswith(INCOMPLETE)
+
+
+def token_bytes(lm: Decodes, token: int) -> bytes | None:
+    """The bytes that a token stands for, a character's parts included; None where it stands for no text."""
+    tokenizer = lm.tokenizer.backend_tokenizer
+    piece = tokenizer.id_to_token(token)
+    if piece is None:
+        return None
+    if BYTE.fullmatch(piece):
+        return bytes([int(piece[3:5], 16)])
+    anchor = tokenizer.encode(ANCHOR, add_special_tokens=False).ids[-1:]
+    text = tokenizer.decode([*anchor, token], skip_special_tokens=True)[len(ANCHOR) :]
+    if INCOMPLETE not in text:
+        return text.encode() or None
+    return bytes(BYTES[character] for character in piece) if set(piece) <= set(BYTES) else text.encode()

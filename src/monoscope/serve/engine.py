@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from typing import Literal, final
 
 from monoscope.errors import MonoscopeError, WrongUse
+from monoscope.intervene.steer import Rule
 from monoscope.models.decoding import Decoder, Drawn, Readable, Request, Text
 from monoscope.models.streaming import Decodes, TextStream
 from monoscope.serve.steered import EachSteered
@@ -162,7 +163,7 @@ class Engine:
         """
         assert isinstance(self.lm, Decodes), "a language model has a tokenizer"
         for rules in {id(request.tag): request.tag for request in requests}.values():
-            self._check(rules)
+            self.check(rules or ())
         handles = [
             Handle(request, TextStream(self.lm, request.prompt, stop), self._wake) for request in requests
         ]
@@ -180,6 +181,18 @@ class Engine:
             self.changed.notify()
         return handles
 
+    def check(self, rules: Sequence[Rule]) -> None:
+        """Refuse rules that cannot be carried out.
+
+        Raises:
+            UnknownName, WrongUse, BrokenInput: as :meth:`monoscope.serve.steered.EachSteered.check`.
+            WrongUse: there is nothing to steer with.
+        """
+        if rules and self.steered is None:
+            raise WrongUse("this server has no dictionary to steer with", "leave out steering")
+        if self.steered is not None:
+            self.steered.check(rules)
+
     def close(self) -> None:
         """Write no more; whoever still waits for a text is told so."""
         with self.changed:
@@ -192,14 +205,6 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _check(self, rules: object) -> None:
-        if not rules:
-            return
-        if self.steered is None:
-            raise WrongUse("this server has no dictionary to steer with", "leave out steering")
-        assert isinstance(rules, tuple), "rules are a tuple"
-        self.steered.check(rules)
 
     def _wake(self) -> None:
         with self.changed:
@@ -243,7 +248,7 @@ class Engine:
     def _step(self) -> None:
         for text, drawn in self.decoder.step():
             handle = self.writing[text]
-            offset = handle.stream.seen
+            offset = handle.stream.length
             piece = handle.stream.take(drawn.token)
             if handle.stream.stopped:
                 text.finish = "stop"
