@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monoscope.dictionaries import AutoencoderOptions, ReLU, Scaling, SparseAutoencoder, TopK
 from monoscope.dictionaries.folding import folded as folded_of
+from monoscope.dictionaries.sparsifiers import SPARSIFIERS
 from monoscope.errors import MismatchedArtefact, WrongUse
 
 OPTIONS = AutoencoderOptions(n_features=24, sparsifier=TopK(4))
@@ -102,3 +105,22 @@ def test_what_does_not_fit_is_refused() -> None:
     tensors = {name: tensor.clone() for name, tensor in made().state_dict().items()}
     with pytest.raises(WrongUse, match="25 features"):
         SparseAutoencoder(AutoencoderOptions(n_features=25, sparsifier=TopK(4)), **tensors)
+
+
+@settings(max_examples=30)
+@given(
+    seed=st.integers(0, 100),
+    rows=st.integers(1, 60),
+    name=st.sampled_from(["topk", "relu", "jumprelu", "gated", "batch_topk"]),
+)
+def test_codes_of_a_few_features_are_those_of_all(seed: int, rows: int, name: str) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    options = AutoencoderOptions(n_features=50, sparsifier=SPARSIFIERS[name]())
+    if name == "topk":
+        options = AutoencoderOptions(n_features=50, sparsifier=TopK(k=1 + seed % 9))
+    dictionary = SparseAutoencoder.initialise(12, options, seed=seed)
+    dictionary.encoder_bias += 0.1 * torch.randn(50, generator=generator)
+    x = torch.randn(rows, 2, 12, generator=generator)
+    features = torch.randint(0, 50, (1 + seed % 4,), generator=generator)
+    found = dictionary.codes_of(x, features)
+    torch.testing.assert_close(found, dictionary.encode(x)[..., features], rtol=1e-5, atol=1e-6)

@@ -10,10 +10,13 @@ from torch import Tensor, nn
 
 from monoscope.dictionaries.codes import SparseCodes
 from monoscope.dictionaries.kernels import equal_bags, sum_rows
+from monoscope.dictionaries.kernels.cpu import few_codes
 from monoscope.dictionaries.sparsifiers import Sparsifier, TopK, from_record, to_record
 from monoscope.errors import MismatchedArtefact, WrongUse
 from monoscope.manifest import content_hash
 
+FEW = 32
+"""Codes, at most, that are looked for one by one."""
 ROWS = 1024
 """Activations that ``sparse_encode`` takes at a time: their pre-activations fit the cache."""
 
@@ -251,16 +254,18 @@ class SparseAutoencoder(nn.Module):
     ) -> Float[Tensor, "*batch selected"]:
         """The codes of some features alone, as ``encode`` gives them; the others are computed where they must be.
 
-        Where a feature depends on its own pre-activation only, that is one small product. Elsewhere one look at
-        their own pre-activations often is enough: what is not positive is not active.
+        Where a feature depends on its own pre-activation only, that is one small product. For a few activations of
+        TopK on a processor, others are looked at until the feature is known to be in or out.
         """
-        own = (x.to(self.bias.dtype) - self.bias) @ self.encoder[:, features] + self.encoder_bias[features]
-        sparsifier = self.options.sparsifier
+        sparsifier, centred = self.options.sparsifier, x.to(self.bias.dtype) - self.bias
         if sparsifier.elementwise:
-            return sparsifier(own, {name: t[features] if t.ndim else t for name, t in self.own.items()})
-        # Elsewhere than on a processor looking would wait for the device.
-        if own.device.type == "cpu" and not bool((own > 0).any()):
-            return torch.zeros_like(own)
+            own = {name: tensor[features] if tensor.ndim else tensor for name, tensor in self.own.items()}
+            return sparsifier(centred @ self.encoder[:, features] + self.encoder_bias[features], own)
+        flat = centred.reshape(-1, x.shape[-1])
+        few = len(flat) * len(features) <= FEW and x.device.type == "cpu"
+        if few and isinstance(sparsifier, TopK):
+            found = few_codes(flat, self.encoder.T, self.encoder_bias, features, sparsifier.k)
+            return found.reshape(*x.shape[:-1], len(features))
         return self.sparse_encode(x).select(features)
 
     def sparse_encode(self, x: Float[Tensor, "*batch d_in"]) -> SparseCodes:

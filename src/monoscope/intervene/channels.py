@@ -79,7 +79,7 @@ class SiteChange:
         moves = [channel.move for channel in channels]
         shifts = [torch.as_tensor(move.shift, device=self.directions.device).float() for move in moves]
         self.shift = torch.stack(torch.broadcast_tensors(*shifts), dim=-1)
-        self.slope = self._row(move.slope for move in moves)
+        self.steepness = self._row(move.slope - 1 for move in moves)
         self.ceiling = self._row(move.ceiling for move in moves)
         self.only_active = self._row(move.only_active for move in moves)
         self.plain = not any(move.only_active or move.ceiling < inf for move in moves)
@@ -108,6 +108,7 @@ class SiteChange:
         self.features = torch.tensor(features, dtype=torch.int64, device=device)
         self.lines = unit(self.directions[vectors]) if vectors else None
         self.columns = torch.tensor(columns, device=device) if reading else None
+        self.constant = self.shift @ self.directions
         self.conditions.place(place)
 
     def __call__(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
@@ -118,16 +119,13 @@ class SiteChange:
         """
         wide = x.float()
         values = self._read(wide)
-        change: Tensor = self.shift
-        if self.columns is not None and values is not None:
-            codes = values[..., self.columns]
-            moved = self.shift + self.slope * codes
-            if not self.plain:
-                moved = torch.minimum(moved, self.ceiling)
-                moved = torch.where((self.only_active > 0) & (codes <= 0), codes, moved)
-            change = moved - codes
         weights = self.weighing(None if self.reads is None else self.reads.reading, x)
-        if self.conditions.some and values is not None:
+        if values is None and weights is None and not self.keeps_norms:
+            return (wide + self.constant).to(x.dtype)
+        change = self.shift
+        if values is not None and self.columns is not None:
+            change = self._change(values[..., self.columns])
+        if values is not None and self.conditions.some:
             holds = self.conditions(values)
             weights = holds if weights is None else weights * holds
         if weights is not None:
@@ -136,6 +134,14 @@ class SiteChange:
         if self.keeps_norms:
             after = self._with_norms(wide, after, weights)
         return after.to(x.dtype)
+
+    def _change(self, codes: Float[Tensor, "*batch channel"]) -> Float[Tensor, "*batch channel"]:
+        """``v - f``: what does not depend on ``f`` plus ``slope - 1`` times it, within the ceilings."""
+        change = self.shift + self.steepness * codes
+        if self.plain:
+            return change
+        change = torch.minimum(change, self.ceiling - codes)
+        return torch.where((self.only_active > 0) & (codes <= 0), 0, change)
 
     def _read(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch column"] | None:
         parts = []

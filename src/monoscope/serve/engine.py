@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from typing import Literal, final
 
 from monoscope.errors import MonoscopeError, WrongUse
-from monoscope.intervene.steer import Rule
+from monoscope.intervene import Rule
 from monoscope.models.decoding import Decoder, Drawn, Readable, Request, Text
 from monoscope.models.streaming import Decodes, TextStream
 from monoscope.serve.steered import EachSteered

@@ -32,6 +32,52 @@ def largest_positive(
     return out
 
 
+def few_codes(
+    x: Float[Tensor, "rows d_in"],
+    encoder_rows: Float[Tensor, "n_features d_in"],
+    encoder_bias: Float[Tensor, " n_features"],
+    features: Int[Tensor, " selected"],
+    k: int,
+) -> Float[Tensor, "rows selected"]:
+    """Codes of a few features where the ``k`` largest pre-activations of a row are kept, as far as they are positive.
+
+    A feature is out as soon as its own pre-activation is not positive, or ``k`` others are found above it: only where
+    it is active are all others looked at.
+
+    Args:
+        x: activations, the dictionary's bias taken away.
+        encoder_rows: the encoder, a row for each feature.
+        encoder_bias: its bias.
+        features: whose codes are wanted.
+        k: how many are kept in a row.
+    """
+    out = torch.empty(len(x), len(features), dtype=x.dtype)
+    _few(len(x), x, encoder_rows, encoder_bias, features, k, out)
+    return out
+
+
+def _product(one: Any, other: Any) -> Any:
+    total = one.dtype.type(0)
+    for j in range(len(one)):
+        total += one[j] * other[j]
+    return total
+
+
+@Compiled.using(_product)
+def _few(low: int, high: int, x: Any, rows: Any, bias: Any, features: Any, k: int, out: Any) -> None:
+    for b in range(low, high):
+        for s in range(len(features)):
+            feature = features[s]
+            own = _product(x[b], rows[feature]) + bias[feature]
+            above = 0 if own > 0 else k
+            for j in range(len(rows)):
+                if above >= k:
+                    break
+                if j != feature and _product(x[b], rows[j]) + bias[j] > own:
+                    above += 1
+            out[b, s] = own if above < k else 0
+
+
 def _kth_largest(entries: Any, n: int, k: int, bits: int) -> int:
     """The k-th largest of the first n integers, bit by bit; 0 where fewer than k are above it."""
     # Counting in the entries' own type is what lets the compiler use whole vectors of short integers.

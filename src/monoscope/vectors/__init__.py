@@ -1,0 +1,50 @@
+"""Control vectors: a direction for each block that moves a model along a contrast, and how one is learnt."""
+
+from monoscope.vectors.features import FeaturePart, InFeatures, in_features
+from monoscope.vectors.files import export_npz, import_npz, load, save
+from monoscope.vectors.gguf import export_gguf, import_gguf
+from monoscope.vectors.learning import contrast_at, learn_vector, measured
+from monoscope.vectors.methods import (
+    METHODS,
+    PCA,
+    CentredDifferencesPCA,
+    CentredPairsPCA,
+    Logistic,
+    MeanDifference,
+    Method,
+    Whitened,
+)
+from monoscope.vectors.pairs import ContrastPair, contrast_pairs, prefixes
+from monoscope.vectors.reading import Reading, reading
+from monoscope.vectors.reliability import Reliability
+from monoscope.vectors.vector import ControlVector
+
+__all__ = [
+    "METHODS",
+    "PCA",
+    "CentredDifferencesPCA",
+    "CentredPairsPCA",
+    "ContrastPair",
+    "ControlVector",
+    "FeaturePart",
+    "InFeatures",
+    "Logistic",
+    "MeanDifference",
+    "Method",
+    "Reading",
+    "Reliability",
+    "Whitened",
+    "contrast_at",
+    "contrast_pairs",
+    "export_gguf",
+    "export_npz",
+    "import_gguf",
+    "import_npz",
+    "in_features",
+    "learn_vector",
+    "load",
+    "measured",
+    "prefixes",
+    "reading",
+    "save",
+]
