@@ -206,11 +206,11 @@ def test_many_clients_with_steerings_of_their_own(server: Running, live: list[in
             pieces = told if stream else [told]
             return "".join(piece.choices[0].text for piece in pieces)
 
-        alone = [write(number, False) for number in range(64)]
-        with ThreadPoolExecutor(64) as callers:
-            together = list(callers.map(lambda number: write(number, True), range(64)))
+        alone = [write(number, False) for number in range(24)]
+        with ThreadPoolExecutor(24) as callers:
+            together = list(callers.map(lambda number: write(number, True), range(24)))
     assert together == alone
-    assert len(set(alone)) > 40
+    assert len(set(alone)) > 16
 
 
 def test_what_fails_while_it_is_streamed_is_told(
