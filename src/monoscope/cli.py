@@ -76,6 +76,9 @@ COMMANDS: dict[str, Command] = {
     "steer": Command(
         "steer", "steer_run", "SteerOptions", "write with features changed, default and steered"
     ),
+    "serve": Command(
+        "serve", "serve", "ServeOptions", "the run's model for any client of OpenAI's, steered by request"
+    ),
 }
 """What can be asked for, in the order of the help."""
 

@@ -1,0 +1,283 @@
+"""One thread that owns the model and writes the texts of all requests together."""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Literal, final
+
+from monoscope.errors import MonoscopeError, WrongUse
+from monoscope.intervene import Rule
+from monoscope.models.decoding import Decoder, Drawn, Readable, Request, Text
+from monoscope.models.streaming import Decodes, TextStream
+from monoscope.serve.steered import EachSteered
+
+
+class Full(MonoscopeError):
+    """More is asked for than there is room for; later there may be."""
+
+
+class Closed(MonoscopeError):
+    """The engine writes no more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """How much is written at once."""
+
+    slots: int = 64
+    """Texts that are written at once."""
+    queue: int = 256
+    """Texts that may wait for a slot; more are refused."""
+
+    def __post_init__(self) -> None:
+        if self.slots < 1 or self.queue < 0:
+            raise WrongUse(
+                f"slots={self.slots}, queue={self.queue}", "slots is at least 1 and queue at least 0"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a step brought to a text."""
+
+    text: str
+    """The text that is certain now and was not before; often empty."""
+    drawn: Drawn | None = None
+    """The token; None at the end, when only text comes that was held back."""
+    offset: int = 0
+    """Where in the continuation the token's text begins."""
+    finish: Literal["", "stop", "length"] = ""
+    """Why nothing more comes."""
+
+
+Told = Written | MonoscopeError
+"""An error is the last thing told."""
+
+
+@final
+class Handle:
+    """A text that was asked for: iterate to get what is written, from a thread or from the event loop it is of."""
+
+    def __init__(self, request: Request, stream: TextStream, wake: Callable[[], None]) -> None:
+        self.request, self.stream, self.wake = request, stream, wake
+        self.cancelled = False
+        self.ended = False
+        try:
+            self.loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.loop = None
+        self.told: SimpleQueue[Told] = SimpleQueue()
+        self.told_async: asyncio.Queue[Told] = asyncio.Queue()
+
+    def cancel(self) -> None:
+        """Ask for no more: its slot is free before the next step. Nothing is told any more."""
+        self.cancelled = True
+        self.wake()
+
+    def tell(self, told: Told) -> None:
+        """Hand over; called by the engine."""
+        self.ended = isinstance(told, MonoscopeError) or bool(told.finish)
+        if self.loop is None:
+            self.told.put(told)
+        elif self.loop.is_closed():
+            self.cancelled = True
+        else:
+            self.loop.call_soon_threadsafe(self.told_async.put_nowait, told)
+
+    def __iter__(self) -> Iterator[Written]:
+        """What is written, step by step; the last has a ``finish``.
+
+        Raises:
+            BrokenInput: the logits are infinite or no numbers.
+            Closed: the engine was closed.
+        """
+        while True:
+            told = self.told.get()
+            if isinstance(told, MonoscopeError):
+                raise told
+            yield told
+            if told.finish:
+                return
+
+    async def __aiter__(self) -> AsyncIterator[Written]:
+        """As iterating from a thread."""
+        while True:
+            told = await self.told_async.get()
+            if isinstance(told, MonoscopeError):
+                raise told
+            yield told
+            if told.finish:
+                return
+
+
+@final
+class Engine:
+    """Writes texts for many callers with one model, each as if alone; texts join and leave between steps."""
+
+    def __init__(
+        self,
+        lm: Readable,
+        steered: EachSteered | None = None,
+        options: EngineOptions | None = None,
+    ) -> None:
+        """Start the thread; nobody else may run the model until :meth:`close`.
+
+        Args:
+            lm: the model, with its tokenizer.
+            steered: steers each text by the rules in its request's ``tag``; None: nothing is steered.
+            options: how much is written at once.
+        """
+        self.lm, self.steered, self.options = lm, steered, options or EngineOptions()
+        self.n_tokens = 0
+        """Tokens written so far, for all."""
+        self.waiting: deque[Handle] = deque()
+        self.writing: dict[Text, Handle] = {}
+        self.closing = False
+        self.changed = threading.Condition()
+        self.decoder = Decoder(lm, around=steered)
+        self.thread = threading.Thread(target=self._run, name="monoscope engine", daemon=True)
+        self.thread.start()
+
+    def submit(self, request: Request, stop: Sequence[str] = ()) -> Handle:
+        """Ask for a text; from any thread, or from an event loop.
+
+        Args:
+            request: the text; its ``tag`` holds its rules, a tuple, or is None.
+            stop: strings before which it ends.
+
+        Raises:
+            Full: as many texts wait as may.
+            Closed: the engine was closed.
+            UnknownName, WrongUse, BrokenInput: the rules cannot be carried out on this model.
+        """
+        return self.submit_all([request], stop)[0]
+
+    def submit_all(self, requests: Sequence[Request], stop: Sequence[str] = ()) -> list[Handle]:
+        """Ask for several texts: all of them find room, or none is written.
+
+        Raises:
+            As :meth:`submit`.
+        """
+        assert isinstance(self.lm, Decodes), "a language model has a tokenizer"
+        for rules in {id(request.tag): request.tag for request in requests}.values():
+            self.check(rules or ())
+        handles = [
+            Handle(request, TextStream(self.lm, request.prompt, stop), self._wake) for request in requests
+        ]
+        with self.changed:
+            if self.closing:
+                raise Closed("the server is being shut down", "ask again when it is back")
+            busy = sum(not handle.cancelled for handle in [*self.waiting, *self.writing.values()])
+            room = self.options.slots + self.options.queue
+            if busy + len(requests) > room:
+                raise Full(
+                    f"{busy} texts are being written or wait, and there is room for {room}",
+                    "ask again in a moment",
+                )
+            self.waiting += handles
+            self.changed.notify()
+        return handles
+
+    def check(self, rules: Sequence[Rule]) -> None:
+        """Refuse rules that cannot be carried out.
+
+        Raises:
+            UnknownName, WrongUse, BrokenInput: as :meth:`monoscope.serve.steered.EachSteered.check`.
+            WrongUse: there is nothing to steer with.
+        """
+        if rules and self.steered is None:
+            raise WrongUse("this server has no dictionary to steer with", "leave out steering")
+        if self.steered is not None:
+            self.steered.check(rules)
+
+    def close(self) -> None:
+        """Write no more; whoever still waits for a text is told so."""
+        with self.changed:
+            self.closing = True
+            self.changed.notify()
+        self.thread.join()
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _wake(self) -> None:
+        with self.changed:
+            self.changed.notify()
+
+    # What the thread does
+
+    def _run(self) -> None:
+        while self._take_up():
+            try:
+                self._step()
+            except Exception as error:
+                # Whatever it was, the texts it happened to are lost, and the next ones may be well.
+                self._fail(error)
+        for handle in [*self.writing.values(), *self.waiting]:
+            handle.tell(Closed("the server was shut down before the text was written", "ask again"))
+
+    def _take_up(self) -> bool:
+        """Wait until there is something to write, and let texts join; false when nothing is to be written any more."""
+        with self.changed:
+            while True:
+                if self.closing:
+                    return False
+                self._leave()
+                while self.waiting and len(self.writing) < self.options.slots:
+                    handle = self.waiting.popleft()
+                    self.writing[self.decoder.join(handle.request)] = handle
+                if self.writing:
+                    return True
+                self.decoder.leave_done()
+                self.changed.wait()
+
+    def _leave(self) -> None:
+        """Those whose callers left have no slot and no place in the queue."""
+        self.waiting = deque(handle for handle in self.waiting if not handle.cancelled)
+        for text, handle in list(self.writing.items()):
+            if handle.cancelled:
+                text.leave()
+                del self.writing[text]
+
+    def _step(self) -> None:
+        for text, drawn in self.decoder.step():
+            handle = self.writing[text]
+            offset = handle.stream.length
+            piece = handle.stream.take(drawn.token)
+            if handle.stream.stopped:
+                text.finish = "stop"
+            elif text.done:
+                piece += handle.stream.finish()
+            self.n_tokens += 1
+            self._tell(text, Written(piece, drawn, offset, _reason(text)))
+        # Ended by a token that belongs to no text, or by logits that are none.
+        for text, handle in list(self.writing.items()):
+            if text.done:
+                self._tell(text, text.error or Written(handle.stream.finish(), finish=_reason(text)))
+
+    def _tell(self, text: Text, told: Told) -> None:
+        handle = self.writing[text]
+        if isinstance(told, MonoscopeError) or told.finish:
+            with self.changed:
+                del self.writing[text]
+        if not handle.cancelled:
+            handle.tell(told)
+
+    def _fail(self, error: Exception) -> None:
+        known = error if isinstance(error, MonoscopeError) else None
+        with self.changed:
+            lost, self.writing = list(self.writing.values()), {}
+        self.decoder = Decoder(self.lm, around=self.steered)
+        for handle in lost:
+            handle.tell(known or MonoscopeError(f"the model failed: {type(error).__name__}: {error}"))
+
+
+def _reason(text: Text) -> Literal["", "stop", "length"]:
+    """Why a text ended, to whoever has not left it."""
+    return "" if text.finish == "left" else text.finish

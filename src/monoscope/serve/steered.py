@@ -1,0 +1,84 @@
+"""Texts that are written together, each steered by rules of its own."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import final
+
+from monoscope.dictionaries import SparseAutoencoder
+from monoscope.errors import WrongUse
+from monoscope.intervene.channels import Channel, SiteChange
+from monoscope.intervene.steer import Rule, changes, on_device, placed
+from monoscope.models import LanguageModel, Site, edit
+from monoscope.models.decoding import Text
+
+STRONGEST = 1e15
+"""The largest change that is taken: much larger ones overflow float32, and what overflows does not stay in its row."""
+
+
+@final
+class EachSteered:
+    """What is entered around a decoder's runs: each text is steered by the rules that its ``tag`` holds, or by none.
+
+    The same as :func:`monoscope.intervene.steer_each`, whose sums are put together once for all steps in which the same
+    texts are written.
+    """
+
+    def __init__(self, lm: LanguageModel, dictionary: SparseAutoencoder | None) -> None:
+        """Ready for texts.
+
+        Args:
+            lm: the model.
+            dictionary: what features are of; None where only vectors steer.
+
+        Raises:
+            MismatchedArtefact, UnknownSite: as :func:`monoscope.intervene.steer`.
+        """
+        self.lm, self.dictionary = lm, None
+        if dictionary is not None:
+            placed(lm, dictionary, None)
+            self.dictionary = on_device(dictionary, lm.device)
+        self.known: dict[tuple[Text, ...], Mapping[Site, SiteChange]] = {}
+
+    def check(self, rules: Sequence[Rule]) -> None:
+        """Refuse rules that cannot be carried out.
+
+        Raises:
+            MismatchedArtefact, UnknownName, WrongUse, BrokenInput: as :func:`monoscope.intervene.steer`.
+            WrongUse: a change is too large to be computed.
+        """
+        for change in changes(self.lm, self.dictionary, [rules]).values():
+            for channel in change.channels:
+                check_size(channel)
+
+    @contextmanager
+    def __call__(self, texts: Sequence[Text]) -> Iterator[None]:
+        """Inside the block, each of the texts is steered."""
+        with edit(self.lm, self.changes_of(tuple(texts))):
+            yield
+
+    def changes_of(self, texts: tuple[Text, ...]) -> Mapping[Site, SiteChange]:
+        """What happens at each site while these are written."""
+        found = self.known.get(texts)
+        if found is None:
+            rules = [text.request.tag or () for text in texts]
+            found = changes(self.lm, self.dictionary, rules, each=True)
+            # Those that are being written and those that join: no third group is run twice.
+            self.known = {texts: found, **dict(list(self.known.items())[:1])}
+        return found
+
+
+def check_size(channel: Channel) -> None:
+    """Refuse what overflows.
+
+    Raises:
+        WrongUse: it does.
+    """
+    move = channel.move
+    for size in (float(move.shift), move.slope, 0.0 if move.ceiling == math.inf else move.ceiling):
+        if not abs(size) <= STRONGEST:
+            what = "a vector" if channel.feature is None else f"feature {channel.feature}"
+            raise WrongUse(
+                f"a change of {what} by {size:g} cannot be computed",
+                "multiples of a feature's largest activation lie in about -10 to 10",
+            )
