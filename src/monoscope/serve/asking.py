@@ -1,5 +1,6 @@
 """From what a client sent to texts that are to be written."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -127,7 +128,7 @@ def ask(served: Served, body: CompletionBody | ChatBody) -> Asked:
         rules = served.rules(body)
         prompts, echoes = prompts_of(served, body)
         requests = requests_of(served, body, prompts, rules)
-        handles = served.engine.submit_all(requests, body.stops)
+        handles = served.engine.submit_all(requests, body.stops, asyncio.get_running_loop())
     except MonoscopeError as error:
         raise refused(error) from error
     n = body.n or 1

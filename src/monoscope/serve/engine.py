@@ -59,16 +59,18 @@ Told = Written | MonoscopeError
 
 @final
 class Handle:
-    """A text that was asked for: iterate to get what is written, from a thread or from the event loop it is of."""
+    """A text that was asked for: iterate to get what is written, from a thread or from the event loop it is for."""
 
-    def __init__(self, request: Request, stream: TextStream, wake: Callable[[], None]) -> None:
-        self.request, self.stream, self.wake = request, stream, wake
+    def __init__(
+        self,
+        request: Request,
+        stream: TextStream,
+        wake: Callable[[], None],
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> None:
+        self.request, self.stream, self.wake, self.loop = request, stream, wake, loop
         self.cancelled = False
         self.ended = False
-        try:
-            self.loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self.loop = None
         self.told: SimpleQueue[Told] = SimpleQueue()
         self.told_async: asyncio.Queue[Told] = asyncio.Queue()
 
@@ -141,21 +143,29 @@ class Engine:
         self.thread = threading.Thread(target=self._run, name="monoscope engine", daemon=True)
         self.thread.start()
 
-    def submit(self, request: Request, stop: Sequence[str] = ()) -> Handle:
-        """Ask for a text; from any thread, or from an event loop.
+    def submit(
+        self, request: Request, stop: Sequence[str] = (), loop: asyncio.AbstractEventLoop | None = None
+    ) -> Handle:
+        """Ask for a text, from any thread.
 
         Args:
             request: the text; its ``tag`` holds its rules, a tuple, or is None.
             stop: strings before which it ends.
+            loop: the event loop that what is written is for; None: whoever iterates waits in a thread.
 
         Raises:
             Full: as many texts wait as may.
             Closed: the engine was closed.
             UnknownName, WrongUse, BrokenInput: the rules cannot be carried out on this model.
         """
-        return self.submit_all([request], stop)[0]
+        return self.submit_all([request], stop, loop)[0]
 
-    def submit_all(self, requests: Sequence[Request], stop: Sequence[str] = ()) -> list[Handle]:
+    def submit_all(
+        self,
+        requests: Sequence[Request],
+        stop: Sequence[str] = (),
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> list[Handle]:
         """Ask for several texts: all of them find room, or none is written.
 
         Raises:
@@ -165,7 +175,8 @@ class Engine:
         for rules in {id(request.tag): request.tag for request in requests}.values():
             self.check(rules or ())
         handles = [
-            Handle(request, TextStream(self.lm, request.prompt, stop), self._wake) for request in requests
+            Handle(request, TextStream(self.lm, request.prompt, stop), self._wake, loop)
+            for request in requests
         ]
         with self.changed:
             if self.closing:
