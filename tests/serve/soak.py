@@ -71,7 +71,7 @@ def main(folder: str, requests: int) -> None:
                 held.append(tracemalloc.get_traced_memory()[0])
         server.should_exit = True
         thread.join()
-    print(json.dumps(held))
+    sys.stdout.write(json.dumps(held))
 
 
 if __name__ == "__main__":
