@@ -119,6 +119,18 @@ def test_each_text_of_a_batch_has_its_own_edits(tiny_llama, dictionary, live) ->
             assert lm.generate(prompt, first_index=row, **drawn) == together[row]
 
 
+@pytest.mark.parametrize("n_tokens", [3, 40], ids=["few", "many"])
+def test_what_overflows_in_one_text_stays_there(tiny_llama, dictionary, live, n_tokens: int) -> None:
+    """Whether a compiled loop or torch's own operations change the activations."""
+    tokens = torch.randint(5, 50, (2, n_tokens), generator=torch.Generator().manual_seed(0))
+    alone = tiny_llama.forward(tokens[1:])
+    overflowing = [Rule(edit=Clamp(value=1e300), features={live[0]: 1})]
+    with steer_each(tiny_llama, dictionary, [overflowing, []]):
+        both = tiny_llama.forward(tokens)
+    assert not both[0].isfinite().all()
+    torch.testing.assert_close(both[1:], alone, rtol=1e-4, atol=1e-4)
+
+
 def test_a_condition_decides_token_by_token(tiny_llama, dictionary, live) -> None:
     tokens = tiny_llama.tokenize(TEXT)[None]
     (x,) = tiny_llama.activations(tokens, [dictionary.site]).values()

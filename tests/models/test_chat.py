@@ -2,7 +2,7 @@ import pytest
 
 from monoscope.errors import WrongUse
 from monoscope.models import LanguageModel
-from monoscope.models.chat import chat_prompt, end_tokens, has_chat_template
+from monoscope.models.chat import chat_prompt, has_chat_template
 
 MESSAGES = [{"role": "system", "content": "The old"}, {"role": "user", "content": "bridge"}]
 TEMPLATE = (
@@ -36,4 +36,4 @@ def test_a_template_that_refuses_is_told(tiny_llama: LanguageModel) -> None:
 
 
 def test_where_texts_end(tiny_llama: LanguageModel) -> None:
-    assert end_tokens(tiny_llama) == {1}
+    assert tiny_llama.ends == {1}

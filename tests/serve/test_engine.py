@@ -10,7 +10,6 @@ from monoscope.dictionaries import SparseAutoencoder
 from monoscope.errors import BrokenInput, UnknownName, WrongUse
 from monoscope.intervene import Ablate, Add, Clamp, Rule, Scale, Scope, steer
 from monoscope.models import LanguageModel
-from monoscope.models.chat import end_tokens
 from monoscope.models.decoding import Decoder, Request, Text
 from monoscope.models.sampling import Sampling
 from monoscope.serve.engine import Closed, Engine, EngineOptions, Full, Written
@@ -42,7 +41,7 @@ def many(lm: LanguageModel, live: list[int], count: int) -> list[Request]:
             n_tokens=6 + i % 7,
             sampling=Sampling(temperature=[0.0, 0.8, 1.2][i % 3], top_p=[1.0, 0.9][i % 2]),
             seed=(i, 0),
-            ends=end_tokens(lm),
+            ends=lm.ends,
             tag=tuple(
                 rule(live[(i + j) % len(live)], edits[(i + j) % len(edits)], scopes[i % len(scopes)])
                 for j in range(i % 4)

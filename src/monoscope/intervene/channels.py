@@ -140,7 +140,8 @@ class SiteChange:
             holds = self.conditions(values)
             weights = holds if weights is None else weights * holds
         if weights is not None:
-            change = change * weights
+            # What overflows in one text must not reach those that it is not for: 0 times infinity is no number.
+            change = torch.where(weights != 0, change * weights, 0)
         after = wide + change @ self.directions
         if self.keeps_norms:
             after = self._with_norms(wide, after, weights)

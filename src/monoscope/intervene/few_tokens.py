@@ -128,7 +128,6 @@ def _change(
             change = shift[c]
             if len(columns):
                 change = _moved(values[columns[c]], shift[c], steepness[c], ceiling[c], only_active[c])
-            if len(weights):
-                change *= weights[b, c]
-            if change != 0:
-                row += change * directions[c]
+            weight = weights[b, c] if len(weights) else 1
+            if weight != 0 and change != 0:
+                row += weight * change * directions[c]

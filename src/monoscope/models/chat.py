@@ -1,4 +1,4 @@
-"""Conversations as what a model continues, and where its texts end."""
+"""Conversations as what a model continues."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,11 +7,6 @@ import jinja2
 
 from monoscope.errors import WrongUse
 from monoscope.models.language_model import LanguageModel
-
-
-def end_tokens(lm: LanguageModel) -> frozenset[int]:
-    """The tokens that end a text, by the tokenizer and by the model's own generation settings."""
-    return lm._ends
 
 
 def has_chat_template(lm: LanguageModel) -> bool:

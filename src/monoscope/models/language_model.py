@@ -272,7 +272,7 @@ class LanguageModel:
             rows,
             sampling,
             n_tokens=n_tokens,
-            ends=self._ends,
+            ends=self.ends,
             seed=seed,
             first_index=first_index,
             cache=cache,
@@ -284,7 +284,7 @@ class LanguageModel:
         return continuations[0] if isinstance(prompts, str) else continuations
 
     @cached_property
-    def _ends(self) -> frozenset[int]:
+    def ends(self) -> frozenset[int]:
         """The tokens that end a text, by the tokenizer and by the model's own generation settings."""
         stated = self.model.generation_config.eos_token_id
         several = stated if isinstance(stated, list) else [stated]

@@ -10,7 +10,7 @@ from typing import Any
 from monoscope.errors import MonoscopeError, UnknownName, WrongUse, nearest
 from monoscope.intervene import Rule
 from monoscope.models import LanguageModel, Sampling
-from monoscope.models.chat import chat_prompt, end_tokens
+from monoscope.models.chat import chat_prompt
 from monoscope.models.decoding import Request
 from monoscope.serve.bodies import Body, ChatBody, CompletionBody, Steering
 from monoscope.serve.engine import Engine, Handle
@@ -208,7 +208,7 @@ def requests_of(
             n_tokens=length(served, body, len(prompt)),
             sampling=sampling,
             seed=(seed, number * n + choice),
-            ends=end_tokens(served.lm),
+            ends=served.lm.ends,
             alternatives=body.alternatives,
             tag=rules,
         )
