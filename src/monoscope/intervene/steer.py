@@ -17,6 +17,7 @@ from monoscope.models.hooks import edit
 from monoscope.models.language_model import LanguageModel
 from monoscope.models.sites import Site
 from monoscope.vectors import ControlVector
+from monoscope.vectors.checks import check_same_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,16 +173,7 @@ def check_vector(lm: LanguageModel, vector: ControlVector) -> None:
         MismatchedArtefact: its hash or its width is another.
         UnknownSite: the model has fewer blocks.
     """
-    if vector.d_model != lm.d_model:
-        raise MismatchedArtefact(
-            f"the control vector has width {vector.d_model}, and {lm.name} has {lm.d_model}",
-            "learn one on this model",
-        )
-    if vector.model_hash and vector.model_hash != lm.hash:
-        raise MismatchedArtefact(
-            f"the control vector was made from model {vector.model_hash}, and {lm.name} is {lm.hash}",
-            "use the model it was made from, or learn one on this model",
-        )
+    check_same_model(vector, model_hash=lm.hash, d_model=lm.d_model)
     lm.resolve(Site(max(vector.blocks), "resid_post"))
 
 

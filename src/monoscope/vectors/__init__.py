@@ -15,7 +15,7 @@ from monoscope.vectors.methods import (
     Whitened,
 )
 from monoscope.vectors.pairs import ContrastPair, contrast_pairs, prefixes
-from monoscope.vectors.reading import Reading, reading
+from monoscope.vectors.reading import TokenScores, reading
 from monoscope.vectors.reliability import Reliability
 from monoscope.vectors.vector import ControlVector
 
@@ -31,8 +31,8 @@ __all__ = [
     "Logistic",
     "MeanDifference",
     "Method",
-    "Reading",
     "Reliability",
+    "TokenScores",
     "Whitened",
     "contrast_at",
     "contrast_pairs",

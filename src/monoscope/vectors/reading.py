@@ -13,7 +13,7 @@ from monoscope.vectors.vector import ControlVector
 
 
 @dataclass(frozen=True)
-class Reading:
+class TokenScores:
     """A score for every block of a vector and every token of a text."""
 
     tokens: list[str]
@@ -26,7 +26,7 @@ class Reading:
 
 
 @torch.no_grad()
-def reading(lm: LanguageModel, vector: ControlVector, text: str) -> Reading:
+def reading(lm: LanguageModel, vector: ControlVector, text: str) -> TokenScores:
     """Where each token of a text lies along a vector.
 
     Formula: ``x · d / (|d| norm) - centre``, with x the block's output and ``centre`` what the training texts read on
@@ -53,4 +53,4 @@ def reading(lm: LanguageModel, vector: ControlVector, text: str) -> Reading:
         x = values[site][0, first:].float().cpu()
         score = x @ (direction / (length or 1.0)) / vector.norm(block)
         rows.append(score - vector.centres.get(block, 0.0) if length else torch.zeros_like(score))
-    return Reading(lm.token_strings(tokens[first:]), tuple(sites), torch.stack(rows))
+    return TokenScores(lm.token_strings(tokens[first:]), tuple(sites), torch.stack(rows))
