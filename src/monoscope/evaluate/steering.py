@@ -15,10 +15,11 @@ from monoscope.activations import TokenRows
 from monoscope.dictionaries import SparseAutoencoder
 from monoscope.evaluate.describe import describe
 from monoscope.evaluate.dose_curve import COLLAPSE, MULTIPLES, collapses, peak, rises
-from monoscope.evaluate.subject import Replayed, Subject, largest_difference, turned
+from monoscope.evaluate.subject import Replayed, Subject, largest_difference
 from monoscope.intervene.dose import Dose, clamps, recommended
 from monoscope.intervene.edits import Scale
 from monoscope.intervene.steer import steer
+from monoscope.intervene.steerable import turned
 from monoscope.intervene.topic import wilson
 from monoscope.models import LanguageModel
 

@@ -1,11 +1,9 @@
 """A feature under examination: the runs that the steering checks are made of."""
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -98,17 +96,6 @@ class Replayed:
     def move(self, unit: float) -> Move:
         """The values."""
         return Move(self.codes, slope=0.0)
-
-
-def turned(dictionary: SparseAutoencoder, features: Sequence[int], seed: int) -> SparseAutoencoder:
-    """The same dictionary with these features writing in random directions, as long as their own."""
-    changed = copy.deepcopy(dictionary)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for feature in features:
-            row = torch.randn(dictionary.d_model, generator=generator).to(changed.decoder)
-            changed.decoder[feature] = row / row.norm() * changed.decoder[feature].norm()
-    return changed
 
 
 def largest_difference(a: Float[Tensor, "*batch"], b: Float[Tensor, "*batch"]) -> float:

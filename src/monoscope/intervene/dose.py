@@ -9,14 +9,10 @@ from monoscope.errors import WrongUse
 from monoscope.intervene.edits import Clamp, Edit
 from monoscope.intervene.likelihood import continuation_perplexity
 from monoscope.intervene.prompts import story_beginnings
+from monoscope.intervene.readability import mean_distinct_bigrams, readability
 from monoscope.intervene.steer import steer
-from monoscope.intervene.topic import Topic, distinct_bigrams, text_words, wilson
+from monoscope.intervene.topic import Topic, text_words, wilson
 from monoscope.models.language_model import LanguageModel
-
-DISTINCT_FLOOR = 0.6
-"""Least distinct-2 of readable text, as a share of that at multiple 0."""
-PERPLEXITY_CEILING = 3.0
-"""Largest perplexity of readable text, in multiples of that at multiple 0."""
 
 Progress = Callable[[int, int], None]
 
@@ -143,26 +139,12 @@ def count(
         mention_share=mentions / len(samples),
         mention_low=low,
         mention_high=high,
-        distinct_2=sum(map(distinct_bigrams, samples)) / len(samples),
+        distinct_2=mean_distinct_bigrams(samples),
         perplexity=continuation_perplexity(lm, prompts, samples),
         n_words=n_words,
         topic_words=topic_words,
         samples=tuple(samples),
     )
-
-
-def readability(dose: Dose, reference: Dose) -> float:
-    """How whole the text stayed, from 0 (fallen apart) to 1, measured against text written without a push.
-
-    Formula: min(1, distinct-2 / (0.6 × reference's)) × min(1, 3 × reference's perplexity / perplexity); 0
-    when one of the two wrote nothing. Both factors are needed: a word said over and over is easy to predict,
-    and words drawn at random do not repeat. 0.6 and 3 are rules of thumb, not taken from a paper.
-    """
-    if dose.perplexity is None or reference.perplexity is None:
-        return 0.0
-    floor = DISTINCT_FLOOR * reference.distinct_2
-    variety = min(1.0, dose.distinct_2 / floor) if floor else 1.0
-    return variety * min(1.0, PERPLEXITY_CEILING * reference.perplexity / dose.perplexity)
 
 
 def recommended(doses: Sequence[Dose]) -> Dose | None:

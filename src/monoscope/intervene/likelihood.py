@@ -1,13 +1,15 @@
-"""How likely a model finds text."""
+"""How likely a model finds text, and how far an edit takes its predictions from there."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, kl_div
 
+from monoscope.intervene.written import Block, blocks, log_probabilities, written
 from monoscope.models.language_model import LanguageModel
 
 
@@ -33,30 +35,43 @@ def continuation_perplexity(
 
     Formula: exp(mean over tokens of −log p(token | prompt, tokens before it)).
 
-    The texts are tokenised again: a token that straddles the border counts with the continuation, and text
-        beyond the
-    model's context is left out.
+    The texts are tokenised again: see :func:`monoscope.intervene.written.written`.
     """
-    rows, starts = [], []
-    for prompt, continuation in zip(prompts, continuations, strict=True):
-        before = lm.tokenize(prompt).tolist()
-        row = lm.tokenize(prompt + continuation).tolist()[: lm.context]
-        same = next(
-            (i for i, (a, b) in enumerate(zip(before, row, strict=False)) if a != b),
-            min(len(before), len(row)),
-        )
-        start = max(same, 1)
-        if start < len(row):
-            rows.append(row)
-            starts.append(start)
+    texts = written(lm, prompts, continuations)
     total, count = 0.0, 0
-    for first in range(0, len(rows), batch):
-        here, begin = rows[first : first + batch], starts[first : first + batch]
-        length = max(map(len, here))
-        tokens = torch.tensor([row + [0] * (length - len(row)) for row in here])
-        mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in here])
-        losses = token_losses(lm, tokens, attention_mask=mask).cpu()
-        for row, start, loss in zip(here, begin, losses, strict=True):
-            total += float(loss[start - 1 : len(row) - 1].double().sum())
-            count += len(row) - start
+    for first in range(0, len(texts), batch):
+        block = Block(texts[first : first + batch])
+        losses = token_losses(lm, block.tokens, attention_mask=block.mask).cpu()
+        for text, loss in zip(block.texts, losses, strict=True):
+            total += float(loss[text.start - 1 : len(text.tokens) - 1].double().sum())
+            count += len(text.tokens) - text.start
     return math.exp(total / count) if count else None
+
+
+@torch.no_grad()
+def continuation_divergence(
+    lm: LanguageModel,
+    prompts: Sequence[str],
+    continuations: Sequence[str],
+    steered: Callable[[], AbstractContextManager[None]],
+) -> float | None:
+    """How far an edit takes the predictions, in nats per token; None without tokens.
+
+    Formula: mean over the written tokens of ``KL(p_steered || p) = Σ_v p_steered(v) log(p_steered(v) / p(v))``, both
+    given the prompt and the same tokens before it (teacher forcing), at temperature 1.
+
+    Args:
+        lm: the model, without edits.
+        prompts: what was written from.
+        continuations: what was written; tokenised again as for :func:`continuation_perplexity`.
+        steered: a block in which the model runs with the edit.
+    """
+    total, count = 0.0, 0
+    for block in blocks(lm, written(lm, prompts, continuations)):
+        own = log_probabilities(lm, block)
+        with steered():
+            pushed = log_probabilities(lm, block)
+        each = kl_div(own, pushed, reduction="none", log_target=True).sum(dim=-1)
+        total += float(each.double().sum())
+        count += len(each)
+    return total / count if count else None
