@@ -13,6 +13,7 @@
       evaluation/     report.json
       analyses/       NAME/result.json and figure.svg of every analysis that was asked for
       showcase/       showcase.json: one feature at work
+      steering/       NAME/calibration.json and figure.svg of every strength that was looked for
       report.html     all of it to look at, written again after every stage
 """
 
@@ -95,6 +96,11 @@ class RunFolder:
     def showcase(self) -> Path:
         """The showcase's artefact."""
         return self.path / "showcase"
+
+    @property
+    def steering(self) -> Path:
+        """Folder of the calibrations, one artefact each."""
+        return self.path / "steering"
 
     @property
     def glimpse(self) -> Path:
