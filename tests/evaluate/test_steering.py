@@ -12,10 +12,10 @@ from monoscope.evaluate.dose_curve import collapses, peak, rises
 from monoscope.evaluate.steering import CHECKS, controlled, error_term, no_op, steering_checks, suppressed
 from monoscope.evaluate.subject import Subject
 from monoscope.intervene.dose import Dose, undosed
-from monoscope.intervene.steerable import turned
 from monoscope.intervene.edits import Ablate, Clamp
 from monoscope.intervene.prompts import story_beginnings
 from monoscope.intervene.steer import steer
+from monoscope.intervene.steerable import turned
 from monoscope.models import LanguageModel
 
 SEA, PROMPTS = 5, list(story_beginnings()[:8])

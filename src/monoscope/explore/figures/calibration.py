@@ -37,6 +37,7 @@ def calibration(record: Mapping[str, Any]) -> "Figure":
     label(surprise, y="perplexity /\nunsteered")
     label(distance, x=f"strength ({record['unit']}s)", y="KL (nats\nper token)")
     across(panels, x, record["recommended"])
+    figure.align_ylabels(panels)
     return figure
 
 
@@ -60,8 +61,8 @@ def effect(axes: "Axes", x: Sequence[float], record: Mapping[str, Any]) -> None:
         capsize=2,
         label="steered, 95 %",
     )
-    axes.legend(fontsize=7, loc="best")
-    label(axes, title=f"{record['subject']['name']}: {record['effect']['judge']}", y=record["effect"]["unit"])
+    axes.legend(fontsize=7, loc="best", frameon=False)
+    label(axes, title=f"Steering {record['subject']['name']}", y=record["effect"]["unit"])
 
 
 def line(axes: "Axes", x: Sequence[float], values: Sequence[float | None], colour: str) -> None:
@@ -82,8 +83,8 @@ def across(panels: Sequence["Axes"], x: Sequence[float], knee: float | None) -> 
             axes.axvline(knee, color=FIRE, linewidth=5, alpha=0.2)
     if knee is not None:
         panels[0].annotate(
-            f"knee {knee:g}", (knee, 1), xycoords=("data", "axes fraction"), xytext=(4, -9),
-            textcoords="offset points", fontsize=8, color=FIRE,
+            f"knee: {knee:g}", (knee, 1), xycoords=("data", "axes fraction"), xytext=(0, 3),
+            textcoords="offset points", ha="center", fontsize=8, color=FIRE,
         )  # fmt: skip
 
 
