@@ -12,7 +12,7 @@ import torch
 from monoscope.commands import calibrate
 from monoscope.commands.calibrate import calibrate_run, calibrations, recommended_strengths
 from monoscope.commands.calibration_text import calibrate_run_text
-from monoscope.commands.judging import own_judge, prompts_of
+from monoscope.commands.judging import judge_asked, own_judge, prompts_of
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.progress import Reporter
 from monoscope.commands.run_folder import RunFolder
@@ -20,7 +20,7 @@ from monoscope.errors import BrokenInput, MissingInput, WrongUse
 from monoscope.features.labels import Description, FeatureLabel
 from monoscope.intervene.calibration import CalibrationOptions
 from monoscope.intervene.calibration import calibrate as measure
-from monoscope.intervene.judges import TopicJudge
+from monoscope.intervene.judges import CommandJudge, TargetLogits, TopicJudge
 from monoscope.intervene.steerable import Steerable, steerable_features, steerable_vector
 from monoscope.manifest import read_manifest, write_manifest
 from monoscope.vectors import ControlVector, load, save
@@ -224,6 +224,23 @@ def test_own_words(complete_run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("monoscope.commands.judging.own_words", lambda record: {})
     with pytest.raises(WrongUse, match="no words of their own"):
         own_judge(run, subject, index)
+
+
+def test_the_judge_that_is_asked_for(complete_run: RunFolder) -> None:
+    lm = opened(complete_run).lm
+    assert judge_asked(lm, (), (), "") is None
+    words = judge_asked(lm, ("bridge",), (), "")
+    assert isinstance(words, TopicJudge)
+    assert words.topic.words == ("bridge",)
+    targets = judge_asked(lm, (), (" sea",), "")
+    assert isinstance(targets, TargetLogits)
+    assert len(targets.tokens) == 1
+    program = judge_asked(lm, (), (), "python 'my judge.py' --fast", "stars")
+    assert program == CommandJudge(["python", "my judge.py", "--fast"], "stars")
+    with pytest.raises(WrongUse, match="words and a program were given"):
+        judge_asked(lm, ("bridge",), (), "judge")
+    with pytest.raises(WrongUse, match="no command line"):
+        judge_asked(lm, (), (), "judge 'fast")
 
 
 def test_prompts_of_a_file(tmp_path: Path) -> None:

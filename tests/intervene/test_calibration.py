@@ -8,7 +8,8 @@ import torch
 
 from monoscope.errors import MismatchedArtefact, UnknownName, WrongUse
 from monoscope.intervene import Add, dose_response, story_beginnings, undosed
-from monoscope.intervene.calibration import Calibration, CalibrationOptions, calibrate, interval
+from monoscope.intervene.calibration import Calibration, CalibrationOptions, calibrate
+from monoscope.intervene.intervals import interval
 from monoscope.intervene.judges import TargetLogits, TopicJudge
 from monoscope.intervene.readability import readability
 from monoscope.intervene.steerable import steerable_features, steerable_vector

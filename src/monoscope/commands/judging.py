@@ -1,5 +1,6 @@
 """Who judges a calibration, and what is written from, where that was not said."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,49 @@ from monoscope.commands.showcase import fitting, own_words
 from monoscope.errors import BrokenInput, MissingInput, WrongUse
 from monoscope.features import FeatureIndex
 from monoscope.intervene.calibration import CalibrationOptions
-from monoscope.intervene.judges import Judge, TopicJudge
+from monoscope.intervene.judges import CommandJudge, Judge, TargetLogits, TopicJudge
 from monoscope.intervene.steerable import Steerable
 from monoscope.models import LanguageModel
 from monoscope.synthetic.world import marking_words
+
+
+def judge_asked(
+    lm: LanguageModel, words: Sequence[str], targets: Sequence[str], program: str, unit: str = "score"
+) -> Judge | None:
+    """The judge that options ask for; None where they ask for none.
+
+    Args:
+        lm: the model, where target tokens are named.
+        words: of a topic.
+        targets: texts of single tokens.
+        program: a command line, split as a shell would, though no shell runs it.
+        unit: what the program counts.
+
+    Raises:
+        WrongUse: they ask for several, or for what cannot be.
+    """
+    given = [
+        name for name, each in (("words", words), ("target tokens", targets), ("a program", program)) if each
+    ]
+    if len(given) > 1:
+        raise WrongUse(f"{' and '.join(given)} were given to judge by", "give one of them")
+    if words:
+        return TopicJudge(words)
+    if targets:
+        return TargetLogits.of(lm, targets)
+    return CommandJudge(split_program(program), unit) if program else None
+
+
+def split_program(program: str) -> list[str]:
+    """The words of a command line.
+
+    Raises:
+        WrongUse: a quotation mark is not closed.
+    """
+    try:
+        return shlex.split(program)
+    except ValueError as error:
+        raise WrongUse(f"{program!r} is no command line: {error}", "close what is quoted") from error
 
 
 def own_judge(

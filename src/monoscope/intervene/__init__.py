@@ -2,12 +2,15 @@
 
 from monoscope.intervene.ablation import Ablations, ablations
 from monoscope.intervene.attribution import Attribution, attribution
+from monoscope.intervene.calibration import Calibration, CalibrationOptions, calibrate
 from monoscope.intervene.dose import Dose, Effect, dose_response, rank_by_effect, recommended, undosed
 from monoscope.intervene.edits import Ablate, Add, Cap, Clamp, Edit, Scale
+from monoscope.intervene.judges import CommandJudge, Judge, TargetLogits, TopicJudge
 from monoscope.intervene.prompts import story_beginnings
 from monoscope.intervene.scope import Scope, When
 from monoscope.intervene.splice import ablated, spliced
 from monoscope.intervene.steer import Rule, edit_function, steer, steer_each
+from monoscope.intervene.steerable import Steerable, steerable_features, steerable_vector
 from monoscope.intervene.topic import Topic
 
 __all__ = [
@@ -15,19 +18,27 @@ __all__ = [
     "Ablations",
     "Add",
     "Attribution",
+    "Calibration",
+    "CalibrationOptions",
     "Cap",
     "Clamp",
+    "CommandJudge",
     "Dose",
     "Edit",
     "Effect",
+    "Judge",
     "Rule",
     "Scale",
     "Scope",
+    "Steerable",
+    "TargetLogits",
     "Topic",
+    "TopicJudge",
     "When",
     "ablated",
     "ablations",
     "attribution",
+    "calibrate",
     "dose_response",
     "edit_function",
     "rank_by_effect",
@@ -35,6 +46,8 @@ __all__ = [
     "spliced",
     "steer",
     "steer_each",
+    "steerable_features",
+    "steerable_vector",
     "story_beginnings",
     "undosed",
 ]

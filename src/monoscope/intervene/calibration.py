@@ -7,14 +7,19 @@ from typing import Any
 import numpy as np
 
 from monoscope.errors import WrongUse
+from monoscope.intervene.intervals import DRAWS, interval
 from monoscope.intervene.judges import Judge
 from monoscope.intervene.knee import KNEE_FORMULA, Verdict, find_knee
 from monoscope.intervene.likelihood import continuation_divergence, continuation_perplexity
 from monoscope.intervene.prompts import story_beginnings
-from monoscope.intervene.readability import mean_distinct_bigrams, readability
+from monoscope.intervene.readability import (
+    DISTINCT_FLOOR,
+    PERPLEXITY_CEILING,
+    mean_distinct_bigrams,
+    readability,
+)
 from monoscope.intervene.steer import changes
 from monoscope.intervene.steerable import Steerable
-from monoscope.intervene.topic import wilson
 from monoscope.intervene.trial import Trial
 from monoscope.models.language_model import LanguageModel
 
@@ -22,8 +27,6 @@ FEATURE_STRENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Multiples of a feature's largest activation."""
 VECTOR_STRENGTHS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
 """Shares of the mean residual norm."""
-DRAWS = 1000
-"""Resamples of a bootstrap interval."""
 
 FORMULAS = {
     "interval": "of shares Wilson's, of other effects the 2.5 and 97.5 % quantiles of the mean over "
@@ -32,7 +35,8 @@ FORMULAS = {
     "perplexity": "exp(mean over written tokens of -log p(token | before it)), p the unsteered model's",
     "kl": "mean over written tokens of sum_v p_steered(v) log(p_steered(v) / p(v)), in nats, both given the text that "
     "was written under steering",
-    "readability": "min(1, distinct-2 / (0.6 x unsteered)) x min(1, 3 x unsteered perplexity / perplexity)",
+    "readability": f"min(1, distinct-2 / ({DISTINCT_FLOOR:g} x unsteered)) x "
+    f"min(1, {PERPLEXITY_CEILING:g} x unsteered perplexity / perplexity)",
     "controls": "the same rule at the same strength about random live features, and along random directions of "
     "equal length",
     "recommended": KNEE_FORMULA,
@@ -131,7 +135,7 @@ class Calibration:
         return self.verdict.knee and self.verdict.knee.strength
 
     def to_json(self) -> dict[str, Any]:
-        """The record, without samples."""
+        """The record, without samples; ``limits`` are those of readable text, relative to the unsteered."""
         effects = control_effects(self.controls)
         return {
             "settings": [
@@ -144,6 +148,7 @@ class Calibration:
                 "low": effects.min(axis=0).tolist(),
                 "high": effects.max(axis=0).tolist(),
             },
+            "limits": {"distinct_2": DISTINCT_FLOOR, "perplexity": PERPLEXITY_CEILING},
             "recommended": self.recommended,
             "why": self.verdict.why,
         }
@@ -281,18 +286,6 @@ def effects_of(judge: Judge, trial: Trial) -> Sequence[bool] | Sequence[float]:
             "it must give one finite number for each prompt",
         )
     return effects
-
-
-def interval(effects: Sequence[bool] | Sequence[float], seed: int) -> tuple[float, float]:
-    """The 95 % interval of the mean: Wilson's for truth values, bootstrap quantiles (Efron 1979) for numbers."""
-    if all(isinstance(each, bool | np.bool_) for each in effects):
-        return wilson(sum(map(bool, effects)), len(effects))
-    values = np.asarray(effects, float)
-    weights = np.random.default_rng(seed).multinomial(
-        len(values), np.full(len(values), 1 / len(values)), DRAWS
-    )
-    low, high = np.quantile(weights @ values / len(values), [0.025, 0.975])
-    return float(low), float(high)
 
 
 def formulas(judge: Judge) -> Mapping[str, str]:

@@ -33,6 +33,7 @@ def record(**changes: Any) -> dict[str, Any]:
             setting(2, 1.0, 0.2, None, None),
         ],
         "controls": {"mean": [0.1, 0.1, 0.2], "low": [0.0, 0.1, 0.1], "high": [0.1, 0.2, 0.3]},
+        "limits": {"distinct_2": 0.6, "perplexity": 3.0},
         "recommended": 1,
     } | changes
 

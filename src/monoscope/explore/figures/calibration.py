@@ -9,9 +9,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DISTINCT_FLOOR, PERPLEXITY_CEILING = 0.6, 3.0
-"""Where text stops being readable, in shares and multiples of the unsteered text's; as readability has it."""
-
 
 def calibration_svg(record: Mapping[str, Any]) -> str:
     """The figure of a calibration as SVG: the same record gives the same bytes."""
@@ -28,8 +25,8 @@ def calibration(record: Mapping[str, Any]) -> "Figure":
     line(variety, x, [ratio(each["distinct_2"], reference["distinct_2"]) for each in settings], COOL)
     line(surprise, x, [ratio(each["perplexity"], reference["perplexity"]) for each in settings], PLUM)
     line(distance, x, [each["kl"] for each in settings], GOOD)
-    variety.axhline(DISTINCT_FLOOR, color=INK, linewidth=0.6, linestyle=":")
-    surprise.axhline(PERPLEXITY_CEILING, color=INK, linewidth=0.6, linestyle=":")
+    variety.axhline(record["limits"]["distinct_2"], color=INK, linewidth=0.6, linestyle=":")
+    surprise.axhline(record["limits"]["perplexity"], color=INK, linewidth=0.6, linestyle=":")
     variety.set_ylim(bottom=0)
     surprise.set_yscale("log")
     distance.set_ylim(bottom=0)
