@@ -14,14 +14,13 @@ import torch
 
 from monoscope.dictionaries import AutoencoderOptions, SparseAutoencoder, TopK
 from monoscope.errors import UnknownName, WrongUse
-from monoscope.intervene import Ablate, Add, Clamp, Rule, Scale, Scope
+from monoscope.intervene import Ablate, Add, Clamp, EachSteered, Rule, Scale, Scope
 from monoscope.models import LanguageModel
 from monoscope.serve.app import make_app
 from monoscope.serve.asking import Served
 from monoscope.serve.engine import Engine, EngineOptions
 from monoscope.serve.guard import GuardOptions
 from monoscope.serve.server import listen, make_server
-from monoscope.serve.steered import EachSteered
 
 SITE = "blocks.1.resid_post"
 N_FEATURES = 96

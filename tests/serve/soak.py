@@ -16,6 +16,7 @@ import httpx
 import torch
 
 from monoscope.dictionaries import AutoencoderOptions, SparseAutoencoder, TopK
+from monoscope.intervene import EachSteered
 from monoscope.intervene.plan import parse_plan
 from monoscope.models import load_model
 from monoscope.serve.app import make_app
@@ -23,7 +24,6 @@ from monoscope.serve.asking import Served
 from monoscope.serve.engine import Engine
 from monoscope.serve.guard import GuardOptions
 from monoscope.serve.server import listen, make_server
-from monoscope.serve.steered import EachSteered
 
 
 def one(http: httpx.Client, model: str, number: int) -> None:

@@ -216,7 +216,7 @@ def test_many_clients_with_steerings_of_their_own(server: Running, live: list[in
 def test_what_fails_while_it_is_streamed_is_told(
     server: Running, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server.engine.decoder.lm, "model", None)
+    monkeypatch.setattr(server.engine.lm, "model", None)
     options = {"model": server.served.lm.name, "prompt": "x"}
     with server.client() as client:
         with pytest.raises(openai.InternalServerError, match="the model failed"):

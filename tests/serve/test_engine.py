@@ -8,12 +8,12 @@ import torch
 
 from monoscope.dictionaries import SparseAutoencoder
 from monoscope.errors import BrokenInput, UnknownName, WrongUse
-from monoscope.intervene import Ablate, Add, Clamp, Rule, Scale, Scope, steer
+from monoscope.intervene import Ablate, Add, Clamp, EachSteered, Rule, Scale, Scope, steer
 from monoscope.models import LanguageModel
 from monoscope.models.decoding import Decoder, Request, Text
 from monoscope.models.sampling import Sampling
-from monoscope.serve.engine import Closed, Engine, EngineOptions, Full, Written
-from monoscope.serve.steered import EachSteered
+from monoscope.models.writing import Step
+from monoscope.serve.engine import Closed, Engine, EngineOptions, Full
 
 WORDS = "the old bridge crosses water fog comes in from sea and hides towers".split()
 
@@ -26,7 +26,7 @@ def request(lm: LanguageModel, prompt: str = "The old", **more: object) -> Reque
     return Request(prompt=lm.tokenize(prompt).tolist(), **({"n_tokens": 8, "tag": ()} | more))
 
 
-def text_of(told: Iterable[Written]) -> str:
+def text_of(told: Iterable[Step]) -> str:
     return "".join(each.text for each in told)
 
 
@@ -133,7 +133,7 @@ def test_an_end_token_ends_a_text(engine: Engine, tiny_llama: LanguageModel) -> 
     end = next(token for token in tokens[3:] if token not in tokens[:3])
     ended = list(engine.submit(request(tiny_llama, n_tokens=20, ends=frozenset([end]))))
     assert [each.drawn.token for each in ended if each.drawn] == tokens[: tokens.index(end)]
-    assert ended[-1] == Written(ended[-1].text, finish="stop")
+    assert ended[-1] == Step(ended[-1].text, finish="stop")
 
 
 def test_a_text_that_overflows_fails_alone(
@@ -145,14 +145,14 @@ def test_a_text_that_overflows_fails_alone(
     with Engine(tiny_llama, EachSteered(tiny_llama, dictionary)) as engine:
         well = text_of(engine.submit(request(tiny_llama, n_tokens=12)))
         # The logits of one text, and not of those beside it, are no numbers.
-        run = engine.decoder.run
+        run = engine.writer.decoder.run
 
         def spoilt(texts: Sequence[Text], past: object) -> torch.Tensor:
             logits = run(texts, past)
             bad = [text.request.seed == (7,) and len(text.written) == 3 for text in texts]
             return torch.where(torch.tensor(bad)[:, None], torch.nan, logits)
 
-        monkeypatch.setattr(engine.decoder, "run", spoilt)
+        monkeypatch.setattr(engine.writer.decoder, "run", spoilt)
         tags = ((), (rule(live[0], Clamp(2)),), ())
         handles = [
             engine.submit(request(tiny_llama, n_tokens=12, tag=tag, seed=(seed,)))

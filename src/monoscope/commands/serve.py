@@ -72,11 +72,11 @@ def serve(options: ServeOptions, *, reporter: Reporter | None = None) -> dict[st
         MissingInput, BrokenInput: a file is not there, or is none.
     """
     check(options)
+    from monoscope.intervene import EachSteered
     from monoscope.serve.app import make_app
     from monoscope.serve.engine import Engine, EngineOptions
     from monoscope.serve.guard import GuardOptions
     from monoscope.serve.server import listen, make_server
-    from monoscope.serve.steered import EachSteered
 
     reporter = reporter or Reporter()
     limits = EngineOptions(slots=options.slots, queue=options.queue)

@@ -4,12 +4,13 @@ from monoscope.intervene.ablation import Ablations, ablations
 from monoscope.intervene.attribution import Attribution, attribution
 from monoscope.intervene.calibration import Calibration, CalibrationOptions, calibrate
 from monoscope.intervene.dose import Dose, Effect, dose_response, rank_by_effect, recommended, undosed
+from monoscope.intervene.each import EachSteered, steer_each
 from monoscope.intervene.edits import Ablate, Add, Cap, Clamp, Edit, Scale
 from monoscope.intervene.judges import CommandJudge, Judge, TargetLogits, TopicJudge
 from monoscope.intervene.prompts import story_beginnings
 from monoscope.intervene.scope import Scope, When
 from monoscope.intervene.splice import ablated, spliced
-from monoscope.intervene.steer import Rule, edit_function, steer, steer_each
+from monoscope.intervene.steer import Rule, edit_function, steer
 from monoscope.intervene.steerable import Steerable, steerable_features, steerable_vector
 from monoscope.intervene.topic import Topic
 
@@ -24,6 +25,7 @@ __all__ = [
     "Clamp",
     "CommandJudge",
     "Dose",
+    "EachSteered",
     "Edit",
     "Effect",
     "Judge",

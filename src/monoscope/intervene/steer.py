@@ -88,24 +88,6 @@ def steer(
         yield
 
 
-@contextmanager
-def steer_each(
-    lm: LanguageModel, dictionary: SparseAutoencoder | None, edits: Sequence[Rules]
-) -> Iterator[None]:
-    """Inside the block, each text of a batch is steered by edits of its own, and only by those.
-
-    Args:
-        lm: the model; it must be run on batches of as many texts.
-        dictionary: a dictionary of its activations, or None.
-        edits: for each text of the batch, as :func:`steer`; no edits leave a text as it is.
-
-    Raises:
-        MismatchedArtefact, UnknownSite, UnknownName, WrongUse, BrokenInput: as :func:`steer`.
-    """
-    with edit(lm, changes(lm, dictionary, edits, each=True)):
-        yield
-
-
 def changes(
     lm: LanguageModel,
     dictionary: SparseAutoencoder | None,

@@ -12,6 +12,7 @@ from monoscope.errors import MonoscopeError
 from monoscope.models import LanguageModel
 from monoscope.models.decoding import Drawn
 from monoscope.models.streaming import token_bytes
+from monoscope.models.writing import Step
 from monoscope.serve.answers import (
     Answer,
     ChatChoice,
@@ -29,7 +30,6 @@ from monoscope.serve.answers import (
     Usage,
 )
 from monoscope.serve.asking import Asked, Served
-from monoscope.serve.engine import Written
 from monoscope.serve.refusals import Refused, body_of, refused
 from monoscope.serve.streams import merged
 
@@ -39,11 +39,11 @@ class Choice:
     """A text, as far as it is told."""
 
     text: str = ""
-    written: list[Written] = field(default_factory=list)
+    written: list[Step] = field(default_factory=list)
     """Steps that brought tokens."""
     finish: Finish | None = None
 
-    def add(self, step: Written) -> None:
+    def add(self, step: Step) -> None:
         """Go on."""
         self.text += step.text
         if step.drawn is not None:
@@ -169,7 +169,7 @@ class Teller:
             finish_reason=choice.finish,
         )
 
-    def piece(self, number: int, step: Written) -> ChatPiece | CompletionChoice:
+    def piece(self, number: int, step: Step) -> ChatPiece | CompletionChoice:
         """One step."""
         choice = Choice()
         choice.add(step)
@@ -188,7 +188,7 @@ def sent(told: BaseModel, omitted: set[str] | None = None) -> str:
     return f"data: {told.model_dump_json(exclude=omitted)}\n\n"
 
 
-def completion_logprobs(lm: LanguageModel, steps: Sequence[Written]) -> CompletionLogprobs:
+def completion_logprobs(lm: LanguageModel, steps: Sequence[Step]) -> CompletionLogprobs:
     """Tokens and their probabilities, as ``/v1/completions`` tells them."""
     drawn = [step.drawn for step in steps if step.drawn is not None]
     return CompletionLogprobs(
@@ -208,7 +208,7 @@ def completion_logprobs(lm: LanguageModel, steps: Sequence[Written]) -> Completi
     )
 
 
-def chat_logprobs(lm: LanguageModel, steps: Sequence[Written]) -> ChatLogprobs:
+def chat_logprobs(lm: LanguageModel, steps: Sequence[Step]) -> ChatLogprobs:
     """Tokens and their probabilities, as ``/v1/chat/completions`` tells them."""
     return ChatLogprobs(
         content=[

@@ -6,13 +6,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Literal, final
+from typing import final
 
 from monoscope.errors import MonoscopeError, WrongUse
-from monoscope.intervene import Rule
-from monoscope.models.decoding import Decoder, Drawn, Readable, Request, Text
-from monoscope.models.streaming import Decodes, TextStream
-from monoscope.serve.steered import EachSteered
+from monoscope.intervene import EachSteered, Rule
+from monoscope.models.decoding import Request, Text
+from monoscope.models.writing import Step, Writer, Writes
 
 
 class Full(MonoscopeError):
@@ -39,21 +38,7 @@ class EngineOptions:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a step brought to a text."""
-
-    text: str
-    """The text that is certain now and was not before; often empty."""
-    drawn: Drawn | None = None
-    """The token; None at the end, when only text comes that was held back."""
-    offset: int = 0
-    """Where in the continuation the token's text begins."""
-    finish: Literal["", "stop", "length"] = ""
-    """Why nothing more comes."""
-
-
-Told = Written | MonoscopeError
+Told = Step | MonoscopeError
 """An error is the last thing told."""
 
 
@@ -64,11 +49,11 @@ class Handle:
     def __init__(
         self,
         request: Request,
-        stream: TextStream,
+        stop: Sequence[str],
         wake: Callable[[], None],
         loop: asyncio.AbstractEventLoop | None,
     ) -> None:
-        self.request, self.stream, self.wake, self.loop = request, stream, wake, loop
+        self.request, self.stop, self.wake, self.loop = request, tuple(stop), wake, loop
         self.cancelled = False
         self.ended = False
         self.told: SimpleQueue[Told] = SimpleQueue()
@@ -89,7 +74,7 @@ class Handle:
         else:
             self.loop.call_soon_threadsafe(self.told_async.put_nowait, told)
 
-    def __iter__(self) -> Iterator[Written]:
+    def __iter__(self) -> Iterator[Step]:
         """What is written, step by step; the last has a ``finish``.
 
         Raises:
@@ -104,7 +89,7 @@ class Handle:
             if told.finish:
                 return
 
-    async def __aiter__(self) -> AsyncIterator[Written]:
+    async def __aiter__(self) -> AsyncIterator[Step]:
         """As iterating from a thread."""
         while True:
             told = await self.told_async.get()
@@ -121,7 +106,7 @@ class Engine:
 
     def __init__(
         self,
-        lm: Readable,
+        lm: Writes,
         steered: EachSteered | None = None,
         options: EngineOptions | None = None,
     ) -> None:
@@ -139,7 +124,7 @@ class Engine:
         self.writing: dict[Text, Handle] = {}
         self.closing = False
         self.changed = threading.Condition()
-        self.decoder = Decoder(lm, around=steered)
+        self.writer = Writer(lm, around=steered)
         self.thread = threading.Thread(target=self._run, name="monoscope engine", daemon=True)
         self.thread.start()
 
@@ -171,13 +156,9 @@ class Engine:
         Raises:
             As :meth:`submit`.
         """
-        assert isinstance(self.lm, Decodes), "a language model has a tokenizer"
         for rules in {id(request.tag): request.tag for request in requests}.values():
             self.check(rules or ())
-        handles = [
-            Handle(request, TextStream(self.lm, request.prompt, stop), self._wake, loop)
-            for request in requests
-        ]
+        handles = [Handle(request, stop, self._wake, loop) for request in requests]
         with self.changed:
             if self.closing:
                 raise Closed("the server is being shut down", "ask again when it is back")
@@ -196,7 +177,7 @@ class Engine:
         """Refuse rules that cannot be carried out.
 
         Raises:
-            UnknownName, WrongUse, BrokenInput: as :meth:`monoscope.serve.steered.EachSteered.check`.
+            UnknownName, WrongUse, BrokenInput: as :meth:`monoscope.intervene.EachSteered.check`.
             WrongUse: there is nothing to steer with.
         """
         if rules and self.steered is None:
@@ -242,10 +223,10 @@ class Engine:
                 self._leave()
                 while self.waiting and len(self.writing) < self.options.slots:
                     handle = self.waiting.popleft()
-                    self.writing[self.decoder.join(handle.request)] = handle
+                    self.writing[self.writer.join(handle.request, handle.stop)] = handle
                 if self.writing:
                     return True
-                self.decoder.leave_done()
+                self.writer.rest()
                 self.changed.wait()
 
     def _leave(self) -> None:
@@ -253,42 +234,23 @@ class Engine:
         self.waiting = deque(handle for handle in self.waiting if not handle.cancelled)
         for text, handle in list(self.writing.items()):
             if handle.cancelled:
-                text.leave()
+                self.writer.leave(text)
                 del self.writing[text]
 
     def _step(self) -> None:
-        for text, drawn in self.decoder.step():
+        for text, told in self.writer.step():
+            self.n_tokens += isinstance(told, Step) and told.drawn is not None
             handle = self.writing[text]
-            offset = handle.stream.length
-            piece = handle.stream.take(drawn.token)
-            if handle.stream.stopped:
-                text.finish = "stop"
-            elif text.done:
-                piece += handle.stream.finish()
-            self.n_tokens += 1
-            self._tell(text, Written(piece, drawn, offset, _reason(text)))
-        # Ended by a token that belongs to no text, or by logits that are none.
-        for text, handle in list(self.writing.items()):
-            if text.done:
-                self._tell(text, text.error or Written(handle.stream.finish(), finish=_reason(text)))
-
-    def _tell(self, text: Text, told: Told) -> None:
-        handle = self.writing[text]
-        if isinstance(told, MonoscopeError) or told.finish:
-            with self.changed:
-                del self.writing[text]
-        if not handle.cancelled:
-            handle.tell(told)
+            if isinstance(told, MonoscopeError) or told.finish:
+                with self.changed:
+                    del self.writing[text]
+            if not handle.cancelled:
+                handle.tell(told)
 
     def _fail(self, error: Exception) -> None:
         known = error if isinstance(error, MonoscopeError) else None
         with self.changed:
             lost, self.writing = list(self.writing.values()), {}
-        self.decoder = Decoder(self.lm, around=self.steered)
+        self.writer = Writer(self.lm, around=self.steered)
         for handle in lost:
             handle.tell(known or MonoscopeError(f"the model failed: {type(error).__name__}: {error}"))
-
-
-def _reason(text: Text) -> Literal["", "stop", "length"]:
-    """Why a text ended, to whoever has not left it."""
-    return "" if text.finish == "left" else text.finish

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from monoscope.serve.engine import Handle, Written
+from monoscope.models.writing import Step
+from monoscope.serve.engine import Handle
 
 T = TypeVar("T")
 
@@ -15,7 +16,7 @@ class HungUp(Exception):
     """Whoever asked does not listen any more."""
 
 
-async def merged(handles: Sequence[Handle]) -> AsyncIterator[tuple[int, Written]]:
+async def merged(handles: Sequence[Handle]) -> AsyncIterator[tuple[int, Step]]:
     """The steps of all texts as they come, each with the number of its text.
 
     Raises:
@@ -25,7 +26,7 @@ async def merged(handles: Sequence[Handle]) -> AsyncIterator[tuple[int, Written]
         async for step in handles[0]:
             yield 0, step
         return
-    steps: asyncio.Queue[tuple[int, Written] | BaseException | None] = asyncio.Queue()
+    steps: asyncio.Queue[tuple[int, Step] | BaseException | None] = asyncio.Queue()
 
     async def follow(number: int) -> None:
         try:

@@ -1,26 +1,46 @@
-"""Texts that are written together, each steered by rules of its own."""
+"""Texts of one batch, each steered by rules of its own."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import final
 
-from monoscope.dictionaries import SparseAutoencoder
+from monoscope.dictionaries.autoencoder import SparseAutoencoder
 from monoscope.errors import WrongUse
 from monoscope.intervene.channels import Channel, SiteChange
-from monoscope.intervene.steer import Rule, changes, on_device, placed
-from monoscope.models import LanguageModel, Site, edit
+from monoscope.intervene.steer import Rule, Rules, changes, on_device, placed
 from monoscope.models.decoding import Text
+from monoscope.models.hooks import edit
+from monoscope.models.language_model import LanguageModel
+from monoscope.models.sites import Site
 
 STRONGEST = 1e15
-"""The largest change that is taken: much larger ones overflow float32, and what overflows does not stay in its row."""
+"""The largest change that is taken of strangers: much larger ones overflow float32, and spoil the text they are for."""
+
+
+@contextmanager
+def steer_each(
+    lm: LanguageModel, dictionary: SparseAutoencoder | None, edits: Sequence[Rules]
+) -> Iterator[None]:
+    """Inside the block, each text of a batch is steered by edits of its own, and only by those.
+
+    Args:
+        lm: the model; it must be run on batches of as many texts.
+        dictionary: a dictionary of its activations, or None.
+        edits: for each text of the batch, as :func:`steer`; no edits leave a text as it is.
+
+    Raises:
+        MismatchedArtefact, UnknownSite, UnknownName, WrongUse, BrokenInput: as :func:`steer`.
+    """
+    with edit(lm, changes(lm, dictionary, edits, each=True)):
+        yield
 
 
 @final
 class EachSteered:
     """What is entered around a decoder's runs: each text is steered by the rules that its ``tag`` holds, or by none.
 
-    The same as :func:`monoscope.intervene.steer_each`, whose sums are put together once for all steps in which the same
+    The same as :func:`steer_each`, whose sums are put together once for all steps in which the same
     texts are written.
     """
 

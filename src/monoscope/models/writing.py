@@ -1,0 +1,113 @@
+"""Texts that are being written, as text: token by token, cut before stop strings."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, final, runtime_checkable
+
+from monoscope.errors import MonoscopeError
+from monoscope.models.decoding import Around, Decoder, Drawn, Readable, Request, Text
+from monoscope.models.streaming import Decodes, TextStream
+
+
+@runtime_checkable
+class Writes(Readable, Decodes, Protocol):
+    """What writing text needs of a language model: its weights and its tokenizer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step brought to a text."""
+
+    text: str
+    """The text that is certain now and was not before; often empty."""
+    drawn: Drawn | None = None
+    """The token; None at the end, when only text comes that was held back."""
+    offset: int = 0
+    """Where in the continuation the token's text begins."""
+    finish: Literal["", "stop", "length"] = ""
+    """Why nothing more comes."""
+
+
+@final
+class Writer:
+    """A decoder whose texts are told as text.
+
+    Args:
+        lm: the model.
+        around: entered around every run of the model, as :class:`monoscope.models.decoding.Decoder` says.
+        cache: keep keys and values.
+    """
+
+    def __init__(self, lm: Writes, *, around: Around | None = None, cache: bool = True) -> None:
+        self.lm = lm
+        self.decoder = Decoder(lm, cache=cache, around=around)
+        self.streams: dict[Text, TextStream] = {}
+
+    def join(self, request: Request, stop: Sequence[str] = ()) -> Text:
+        """Add a text, which ends before the first of the stop strings; its first token comes with the next step."""
+        stream = TextStream(self.lm, request.prompt, stop)
+        text = self.decoder.join(request)
+        self.streams[text] = stream
+        return text
+
+    def leave(self, text: Text) -> None:
+        """Write no more of a text; its place is free before the next step."""
+        text.leave()
+        self.streams.pop(text, None)
+
+    def rest(self) -> None:
+        """Free the places of texts that were left, while there is nothing to write."""
+        self.decoder.leave_done()
+
+    def step(self) -> list[tuple[Text, Step | MonoscopeError]]:
+        """What one token more brings to every text; the last thing told of one is a ``finish`` or an error."""
+        told: list[tuple[Text, Step | MonoscopeError]] = []
+        for text, drawn in self.decoder.step():
+            stream = self.streams[text]
+            offset, piece = stream.length, stream.take(drawn.token)
+            if stream.stopped:
+                text.finish = "stop"
+            elif text.done:
+                piece += stream.finish()
+            told.append((text, Step(piece, drawn, offset, _reason(text))))
+            if text.done:
+                del self.streams[text]
+        # Ended by a token that belongs to no text, or by logits that are none.
+        for text in [text for text in self.streams if text.done]:
+            rest = self.streams.pop(text).finish()
+            told.append((text, text.error or Step(rest, finish=_reason(text))))
+        return told
+
+
+def write(
+    lm: Writes,
+    requests: Sequence[Request],
+    stop: Sequence[str] = (),
+    *,
+    around: Around | None = None,
+    cache: bool = True,
+) -> Iterator[tuple[int, Step]]:
+    """Write texts together, and tell each step with the number of its text.
+
+    Args:
+        lm: the model.
+        requests: the texts.
+        stop: strings before which each ends.
+        around: entered around every run of the model.
+        cache: keep keys and values.
+
+    Raises:
+        BrokenInput: logits are infinite or no numbers.
+    """
+    writer = Writer(lm, around=around, cache=cache)
+    numbers = {writer.join(request, stop): number for number, request in enumerate(requests)}
+    while writer.streams:
+        for text, told in writer.step():
+            if isinstance(told, MonoscopeError):
+                raise told
+            yield numbers[text], told
+
+
+def _reason(text: Text) -> Literal["", "stop", "length"]:
+    """Why a text ended, to whoever has not left it."""
+    return "" if text.finish == "left" else text.finish
