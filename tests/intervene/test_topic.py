@@ -1,11 +1,9 @@
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monoscope.errors import WrongUse
-from monoscope.intervene.topic import Topic, distinct_bigrams, text_words, wilson
+from monoscope.intervene.topic import Topic, distinct_bigrams, text_words
 
 BRIDGE = Topic(["bridge", "golden gate", "toll-booth"])
 
@@ -58,32 +56,3 @@ def test_no_words(words):
 )
 def test_distinct_bigrams(text, value):
     assert distinct_bigrams(text) == value
-
-
-def test_wilson_known_values():
-    # Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I.
-    for successes, trials, low, high in (
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0, 0.1611),
-    ):
-        found = wilson(successes, trials)
-        assert found == pytest.approx((low, high), abs=5e-5)
-    assert wilson(0, 0) == (0.0, 1.0)
-
-
-@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_laws(counts):
-    successes, trials = counts
-    low, high = wilson(successes, trials)
-    assert 0 <= low <= successes / trials + 1e-12
-    assert successes / trials - 1e-12 <= high <= 1
-    mirrored = wilson(trials - successes, trials)
-    assert math.isclose(low, 1 - mirrored[1], abs_tol=1e-12)
-    wider = wilson(successes * 4, trials * 4)
-    assert wider[1] - wider[0] < high - low
-
-
-def test_a_share_above_one():
-    with pytest.raises(ValueError, match="3 of 2"):
-        wilson(3, 2)

@@ -23,7 +23,7 @@ from monoscope.vectors import (
     reading,
 )
 from monoscope.vectors.learning import _split
-from monoscope.vectors.reliability import accuracy, reliability, wilson
+from monoscope.vectors.reliability import accuracy, reliability
 from monoscope.vectors.states import read_states
 
 from .made import JOY, NEUTRAL, PAIRS, SADNESS, made_vector
@@ -149,13 +149,6 @@ def test_groups_are_never_split() -> None:
     assert (_split(free, 0.2, 0) != _split(free, 0.2, 1)).any()
     twice = _split(free + free, 0.2, 0)
     assert (twice[:10] == twice[10:]).all(), "a repetition is no new witness"
-
-
-def test_intervals_are_wilsons() -> None:
-    # Newcombe 1998, table I: 81 of 263 gives .2553 to .3662.
-    assert wilson(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
-    assert wilson(1.0, 29) == pytest.approx((0.8830, 1.0), abs=1e-4)
-    assert wilson(0.0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
 
 
 def test_reliability_of_what_is_known() -> None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from monoscope.intervals import wilson
 from monoscope.intervene.dose import Dose
-from monoscope.intervene.topic import wilson
 
 MULTIPLES = (0, 1, 2, 5, 10)
 """Doses of the curve."""

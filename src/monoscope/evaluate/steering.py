@@ -16,11 +16,11 @@ from monoscope.dictionaries import SparseAutoencoder
 from monoscope.evaluate.describe import describe
 from monoscope.evaluate.dose_curve import COLLAPSE, MULTIPLES, collapses, peak, rises
 from monoscope.evaluate.subject import Replayed, Subject, largest_difference
+from monoscope.intervals import wilson
 from monoscope.intervene.dose import Dose, clamps, recommended
 from monoscope.intervene.edits import Scale
 from monoscope.intervene.steer import steer
 from monoscope.intervene.steerable import turned
-from monoscope.intervene.topic import wilson
 from monoscope.models import LanguageModel
 
 SUPPRESSING = (0, -0.25, -0.5, -1)

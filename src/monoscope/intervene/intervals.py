@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monoscope.intervene.topic import wilson
+from monoscope.intervals import wilson
 
 DRAWS = 1000
 """Resamples of a bootstrap interval."""

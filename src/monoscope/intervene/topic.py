@@ -1,11 +1,11 @@
 """Words of a topic, and what can be counted in a text: words, mentions, repetition."""
 
-import math
 import re
 from collections.abc import Sequence
 from itertools import pairwise
 
 from monoscope.errors import WrongUse
+from monoscope.intervals import wilson as wilson
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
@@ -57,23 +57,3 @@ def distinct_bigrams(text: str) -> float:
     words = text_words(text)
     pairs = list(pairwise(words))
     return len(set(pairs)) / len(pairs) if pairs else 0.0
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % Wilson score interval of ``successes / trials`` (Wilson 1927); [0, 1] when there was no trial.
-
-    Formula: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n) with z = 1.96.
-
-    Raises:
-        ValueError: ``successes`` is not between 0 and ``trials``.
-    """
-    if not 0 <= successes <= trials:
-        raise ValueError(f"{successes} of {trials} is no share")
-    if trials == 0:
-        return 0.0, 1.0
-    z = 1.959963984540054
-    share = successes / trials
-    centre = share + z * z / (2 * trials)
-    spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    scale = 1 + z * z / trials
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

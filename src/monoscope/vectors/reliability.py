@@ -1,14 +1,13 @@
 """How far a direction can be trusted: how well it tells pairs apart that it was not learnt from."""
 
-import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Z = 1.959963984540054
-"""Standard deviations to either end of a 95 % interval."""
+from monoscope.intervals import wilson
+
 RANDOM_DIRECTIONS = 100
 """Random directions that make the baseline."""
 
@@ -33,17 +32,6 @@ class Reliability:
     """Held-out pairs."""
     n_groups: int
     """Groups they belong to: the witnesses that the interval counts."""
-
-
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share of ``n`` independent trials.
-
-    Formula: ``(p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n)``. Reference: Wilson 1927.
-    """
-    spread = Z * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
-    middle = share + Z**2 / (2 * n)
-    whole = 1 + Z**2 / n
-    return max(0.0, (middle - spread) / whole), min(1.0, (middle + spread) / whole)
 
 
 def accuracy(differences: Float[Tensor, "pair d_model"], direction: Float[Tensor, " d_model"]) -> float:
@@ -74,7 +62,7 @@ def reliability(
     """
     projected = held_out.double() @ direction.double()
     share = accuracy(held_out, direction)
-    low, high = wilson(share, n_groups)
+    low, high = wilson(share * n_groups, n_groups)
     return Reliability(
         accuracy=share,
         low=low,
