@@ -8,7 +8,7 @@ from monoscope.intervene import written as module
 from monoscope.intervene.likelihood import continuation_divergence
 from monoscope.intervene.written import Block, Written, blocks, log_probabilities, mean_codes, written
 from monoscope.models import edit
-from monoscope.models.decoding import continue_tokens
+from monoscope.models.decoding import Request, continue_tokens
 from monoscope.models.sampling import Sampling
 
 PROMPTS = ["Once upon a time", "The", "Fog comes in from the sea"]
@@ -86,9 +86,8 @@ def test_the_likeliest_text_is_found_likeliest_when_read_again(tiny_llama, dicti
     rule = Rule(edit=Clamp(4), features={live[0]: 1.0}, scope=Scope(part=part))
     rows = [tiny_llama.tokenize(prompt).tolist() for prompt in PROMPTS]
     with steer(tiny_llama, dictionary, [rule]):
-        told = continue_tokens(
-            tiny_llama, rows, Sampling(temperature=0), n_tokens=8, ends=frozenset(), seed=0
-        )
+        greedy = Sampling(temperature=0)
+        told = continue_tokens(tiny_llama, [Request(prompt=row, n_tokens=8, sampling=greedy) for row in rows])
         texts = [Written(row + new, len(row)) for row, new in zip(rows, told, strict=True)]
         predicted = log_probabilities(tiny_llama, Block(texts)).argmax(-1).tolist()
     assert predicted == [token for each in told for token in each]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monoscope.errors import BrokenInput, WrongUse
-from monoscope.models.decoding import continue_tokens
+from monoscope.models.decoding import Request, continue_tokens
 from monoscope.models.hooks import edit
 from monoscope.models.language_model import LanguageModel
 from monoscope.models.reading import pad_left, positions
@@ -20,6 +20,7 @@ PROMPTS = [
     "Fog",
 ]
 NO_ENDS: frozenset[int] = frozenset()
+DEFAULTS = {"cache": True, "first_index": 0, "seed": 5}
 
 
 def rows(lm: LanguageModel) -> list[list[int]]:
@@ -29,8 +30,13 @@ def rows(lm: LanguageModel) -> list[list[int]]:
 def written(
     lm: LanguageModel, prompts: list[list[int]], sampling: Sampling, **options: object
 ) -> list[list[int]]:
-    options = {"n_tokens": 12, "ends": NO_ENDS, "seed": 5} | options
-    return continue_tokens(lm, prompts, sampling, **options)
+    cache, first, seed = (options.pop(name, value) for name, value in DEFAULTS.items())
+    options = {"n_tokens": 12, "ends": NO_ENDS} | options
+    requests = [
+        Request(prompt=prompt, sampling=sampling, seed=(seed, first + number), **options)
+        for number, prompt in enumerate(prompts)
+    ]
+    return continue_tokens(lm, requests, cache=cache)
 
 
 @pytest.mark.parametrize("sampling", [Sampling(temperature=0), Sampling(temperature=1.0, top_p=0.9)])

@@ -6,12 +6,13 @@ from typing import Any
 
 from monoscope.dictionaries.autoencoder import SparseAutoencoder
 from monoscope.errors import WrongUse
+from monoscope.intervals import wilson
 from monoscope.intervene.edits import Clamp, Edit
 from monoscope.intervene.likelihood import continuation_perplexity
 from monoscope.intervene.prompts import story_beginnings
 from monoscope.intervene.readability import mean_distinct_bigrams, readability
 from monoscope.intervene.steer import steer
-from monoscope.intervene.topic import Topic, text_words, wilson
+from monoscope.intervene.topic import Topic, text_words
 from monoscope.models.language_model import LanguageModel
 
 Progress = Callable[[int, int], None]

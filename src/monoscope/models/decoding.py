@@ -241,44 +241,19 @@ def present(texts: Sequence[Text], logits: Float[Tensor, "batch vocabulary"]) ->
     return seen
 
 
-def continue_tokens(
-    lm: Readable,
-    prompts: Sequence[Sequence[int]],
-    sampling: Sampling,
-    *,
-    n_tokens: int,
-    ends: Set[int],
-    seed: int,
-    first_index: int = 0,
-    cache: bool = True,
-) -> list[list[int]]:
-    """The continuation of each prompt, without the token that ended it.
-
-    Sample ``i`` draws from a generator seeded by ``(seed, first_index + i)``, so it does not depend on the samples
-    beside it.
+def continue_tokens(lm: Readable, requests: Sequence[Request], *, cache: bool = True) -> list[list[int]]:
+    """What is written for each request, without the token that ended it.
 
     Args:
         lm: the model.
-        prompts: token numbers, each at least one long.
-        sampling: how tokens are drawn.
-        n_tokens: the longest continuation.
-        ends: tokens that end a sample.
-        seed: seed of all samples, not negative.
-        first_index: number of the first sample.
+        requests: the texts; what is written for one does not depend on those beside it.
         cache: keep keys and values; without, every step computes all tokens again.
 
     Raises:
         BrokenInput: logits are infinite or no numbers.
     """
     decoder = Decoder(lm, cache=cache)
-    texts = [
-        decoder.join(
-            Request(
-                prompt=prompt, n_tokens=n_tokens, sampling=sampling, seed=(seed, first_index + i), ends=ends
-            )
-        )
-        for i, prompt in enumerate(prompts)
-    ]
+    texts = [decoder.join(request) for request in requests]
     while not all(text.done for text in texts):
         decoder.step()
         for text in texts:

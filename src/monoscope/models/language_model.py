@@ -13,7 +13,6 @@ from torch import Tensor
 
 from monoscope.errors import UnknownSite, WrongUse, nearest
 from monoscope.manifest import content_hash
-from monoscope.models.decoding import continue_tokens
 from monoscope.models.families import family_of
 from monoscope.models.hooks import read
 from monoscope.models.loading import (
@@ -28,6 +27,7 @@ from monoscope.models.reading import Reading, positions
 from monoscope.models.sampling import Sampling
 from monoscope.models.sites import Site
 from monoscope.models.vocabulary import readable_tokens
+from monoscope.models.writing import requests_for, write, written_texts
 
 
 def load_model(
@@ -214,10 +214,15 @@ class LanguageModel:
         return Reading(tokens, positions(mask), mask.sum(dim=-1), self.special_ids)
 
     def _inputs(self, tokens: Int[Tensor, "batch token"]) -> dict[str, Any]:
-        self._check_length(tokens.shape[1], "shorten or split the text")
+        self.check_length(tokens.shape[1], "shorten or split the text")
         return {"input_ids": tokens.to(self.device), "use_cache": False}
 
-    def _check_length(self, length: int, advice: str) -> None:
+    def check_length(self, length: int, advice: str) -> None:
+        """Refuse more tokens than the model can read.
+
+        Raises:
+            WrongUse: there are, and this is what to do.
+        """
         if length > self.context:
             raise WrongUse(f"{length} tokens do not fit the context of {self.name}, {self.context}", advice)
 
@@ -233,6 +238,7 @@ class LanguageModel:
         repetition_penalty: float = 1.0,
         seed: int = 0,
         first_index: int = 0,
+        stop: Sequence[str] = (),
         cache: bool = True,
     ) -> str | list[str]:
         """Continue one prompt (returns a text) or several (returns a list); the prompts are not repeated.
@@ -248,42 +254,41 @@ class LanguageModel:
             repetition_penalty: above 1, makes tokens that are already there less likely.
             seed: seed of all samples, not negative.
             first_index: number of the first sample: a batch in two halves says what it says whole.
+            stop: a sample ends before the first of these strings.
             cache: keep keys and values of earlier tokens; slower without, and the same.
 
         Raises:
             WrongUse: a prompt is empty, does not fit the context with its continuation, or an option is out
                 of range.
         """
-        sampling = Sampling(temperature=temperature, top_p=top_p, repetition_penalty=repetition_penalty)
-        if n_tokens < 1 or seed < 0:
-            raise WrongUse(f"n_tokens={n_tokens}, seed={seed}", "n_tokens is at least 1 and seed at least 0")
         texts = [prompts] if isinstance(prompts, str) else list(prompts)
-        if not texts:
-            return []
-        rows = [self.tokenize(text).tolist() for text in texts]
-        if not all(rows):
-            raise WrongUse(
-                "the prompt is empty", f"{self.name} has no beginning-of-text token: give some text"
-            )
-        room = f"shorten the prompt, or ask for at most {max(0, self.context - max(map(len, rows)))} tokens"
-        self._check_length(max(map(len, rows)) + n_tokens, room)
-        written = continue_tokens(
-            self,
-            rows,
-            sampling,
-            n_tokens=n_tokens,
-            ends=self.ends,
-            seed=seed,
-            first_index=first_index,
-            cache=cache,
+        sampling = Sampling(temperature=temperature, top_p=top_p, repetition_penalty=repetition_penalty)
+        requests = requests_for(
+            self, texts, n_tokens=n_tokens, sampling=sampling, seed=seed, first_index=first_index
         )
-        # Decoded with the prompt, because decoders drop the space before a text's first token.
-        continuations = [
-            self.decode(row + new)[len(self.decode(row)) :] for row, new in zip(rows, written, strict=True)
-        ]
+        continuations = written_texts(self, requests, stop, cache=cache)
         return continuations[0] if isinstance(prompts, str) else continuations
 
-    @cached_property
+    def stream(
+        self,
+        prompt: str,
+        *,
+        n_tokens: int = 60,
+        temperature: float = 0.8,
+        top_p: float = 1.0,
+        repetition_penalty: float = 1.0,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+    ) -> Iterator[str]:
+        """Continue a prompt piece by piece: joined, the pieces are what :meth:`generate` gives.
+
+        Args and errors as :meth:`generate`; nothing is written before the first piece is asked for.
+        """
+        sampling = Sampling(temperature=temperature, top_p=top_p, repetition_penalty=repetition_penalty)
+        requests = requests_for(self, [prompt], n_tokens=n_tokens, sampling=sampling, seed=seed)
+        return (step.text for _, step in write(self, requests, stop) if step.text)
+
+    @property
     def ends(self) -> frozenset[int]:
         """The tokens that end a text, by the tokenizer and by the model's own generation settings."""
         stated = self.model.generation_config.eos_token_id

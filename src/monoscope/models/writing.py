@@ -4,14 +4,84 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, final, runtime_checkable
 
-from monoscope.errors import MonoscopeError
-from monoscope.models.decoding import Around, Decoder, Drawn, Readable, Request, Text
+from jaxtyping import Int
+from torch import Tensor
+
+from monoscope.errors import MonoscopeError, WrongUse
+from monoscope.models.decoding import Around, Decoder, Drawn, Readable, Request, Text, continue_tokens
+from monoscope.models.sampling import Sampling
 from monoscope.models.streaming import Decodes, TextStream
 
 
 @runtime_checkable
 class Writes(Readable, Decodes, Protocol):
     """What writing text needs of a language model: its weights and its tokenizer."""
+
+    name: str
+    context: int
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """Tokens that end a text."""
+        ...
+
+    def tokenize(self, text: str) -> Int[Tensor, " token"]:
+        """The tokens of a text, with the beginning-of-text token in front where there is one."""
+        ...
+
+    def check_length(self, length: int, advice: str) -> None:
+        """Refuse more tokens than the model can read; the advice says what to do."""
+        ...
+
+
+def requests_for(
+    lm: Writes,
+    prompts: Sequence[str | Sequence[int]],
+    *,
+    n_tokens: int,
+    sampling: Sampling,
+    seed: int,
+    first_index: int = 0,
+) -> list[Request]:
+    """Prompts, texts or their tokens, as what is asked of a decoder.
+
+    Sample ``i`` has dice of its own, seeded by ``(seed, first_index + i)``.
+
+    Raises:
+        WrongUse: a prompt is empty, does not fit the context with its continuation, or a number is out of range.
+    """
+    if n_tokens < 1 or seed < 0:
+        raise WrongUse(f"n_tokens={n_tokens}, seed={seed}", "n_tokens is at least 1 and seed at least 0")
+    rows = [lm.tokenize(each).tolist() if isinstance(each, str) else list(each) for each in prompts]
+    if not all(rows):
+        raise WrongUse("the prompt is empty", f"{lm.name} has no beginning-of-text token: give some text")
+    longest = max(map(len, rows), default=0)
+    room = f"shorten the prompt, or ask for at most {max(0, lm.context - longest)} tokens"
+    lm.check_length(longest + n_tokens if rows else 0, room)
+    return [
+        Request(prompt=row, n_tokens=n_tokens, sampling=sampling, seed=(seed, first_index + i), ends=lm.ends)
+        for i, row in enumerate(rows)
+    ]
+
+
+def written_texts(
+    lm: Writes, requests: Sequence[Request], stop: Sequence[str] = (), *, cache: bool = True
+) -> list[str]:
+    """The whole continuation of each request, cut before the first stop string.
+
+    Raises:
+        BrokenInput: logits are infinite or no numbers.
+    """
+    if not stop:
+        # Decoded with the prompt, because decoders drop the space before a text's first token.
+        return [
+            lm.decode([*each.prompt, *new])[len(lm.decode(each.prompt)) :]
+            for each, new in zip(requests, continue_tokens(lm, requests, cache=cache), strict=True)
+        ]
+    continuations = [""] * len(requests)
+    for number, step in write(lm, requests, stop, cache=cache):
+        continuations[number] += step.text
+    return continuations
 
 
 @dataclass(frozen=True, slots=True)
