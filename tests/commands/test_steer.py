@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from monoscope.commands.asked_edits import edits_of
 from monoscope.commands.run_folder import RunFolder
-from monoscope.commands.steer import SteerOptions, edits_of
+from monoscope.commands.steer import SteerOptions
 from monoscope.errors import WrongUse
 from monoscope.features import FeatureIndex
 from monoscope.intervene import Ablate, Add, Clamp, Scale

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -29,6 +30,18 @@ class Reporter:
         """One line for people."""
         if self._console is not None:
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def live(self) -> Iterator[Callable[[Callable[[], RenderableType]], None]]:
+        """A place on a terminal that is drawn again and again, and is gone after the block; elsewhere there is none.
+
+        The block is given a function that takes whatever makes the drawing.
+        """
+        if self._console is None or not self._console.is_terminal:
+            yield lambda draw: None
+            return
+        with Live(console=self._console, transient=True) as place:
+            yield lambda draw: place.update(draw())
 
     @contextmanager
     def stage(self, name: str, unit: str = "tokens") -> Iterator[Advance]:

@@ -5,17 +5,19 @@ import secrets
 import shlex
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from monoscope.commands.names import names_of
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.progress import Reporter
 from monoscope.commands.run_folder import RunFolder, read_record
 from monoscope.errors import BrokenInput, MissingInput, MonoscopeError, WrongUse
+from monoscope.intervene.plan import parse_plan
 from monoscope.manifest import is_complete
 from monoscope.models import load_model
 
@@ -130,18 +132,18 @@ def what_is_served(options: ServeOptions, opened: OpenRun, engine: "Engine") -> 
         MissingInput, BrokenInput: a file is not there, or is none.
         WrongUse: a preset cannot be carried out.
     """
-    from monoscope.intervene.plan import Names, parse_plan
     from monoscope.serve.asking import Served
 
     presets = golden_gate(opened.folder) | (presets_of(options.presets) if options.presets else {})
+    names = names_of(opened)
     for name, told in presets.items():
         try:
-            engine.check(parse_plan(told))
+            engine.check(parse_plan(told, names))
         except MonoscopeError as error:
             raise WrongUse(
                 f"the preset {name} cannot be carried out: {error.sentence}", error.hint
             ) from error
-    names = Names(presets={name: parse_plan(told) for name, told in presets.items()})
+    names = replace(names, presets={name: parse_plan(told, names) for name, told in presets.items()})
     return Served(
         lm=opened.lm,
         engine=engine,

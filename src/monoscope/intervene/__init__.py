@@ -9,6 +9,7 @@ from monoscope.intervene.edits import Ablate, Add, Cap, Clamp, Edit, Scale
 from monoscope.intervene.judges import CommandJudge, Judge, TargetLogits, TopicJudge
 from monoscope.intervene.prompts import story_beginnings
 from monoscope.intervene.scope import Scope, When
+from monoscope.intervene.side_by_side import SideStep, side_by_side
 from monoscope.intervene.splice import ablated, spliced
 from monoscope.intervene.steer import Rule, edit_function, steer
 from monoscope.intervene.steerable import Steerable, steerable_features, steerable_vector
@@ -32,6 +33,7 @@ __all__ = [
     "Rule",
     "Scale",
     "Scope",
+    "SideStep",
     "Steerable",
     "TargetLogits",
     "Topic",
@@ -45,6 +47,7 @@ __all__ = [
     "edit_function",
     "rank_by_effect",
     "recommended",
+    "side_by_side",
     "spliced",
     "steer",
     "steer_each",

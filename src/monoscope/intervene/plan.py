@@ -8,6 +8,7 @@ An expression is a sum of terms, ``STRENGTH*NAME@SCOPE``::
     !412                               switched off; of a vector: projected out
     0.2*honest                         a control vector, added: a fifth of the mean residual norm
     golden-gate                        a preset
+    bridge                             at the strength that was calibrated
 
 As JSON each term is an object, and may say more::
 
@@ -17,7 +18,7 @@ As JSON each term is an object, and may say more::
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -45,6 +46,10 @@ class Names:
     """Name -> control vector."""
     presets: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
     """Name -> what it does, strength included."""
+    find: Callable[[str], Mapping[int, float]] | None = None
+    """Where a name is looked up that is none of these: features and their weights, none where there are none."""
+    strengths: Mapping[int, float] = field(default_factory=dict)
+    """Feature -> multiple that a clamp has where no strength is given."""
 
     def target(self, name: str) -> dict[str, Any]:
         """What a rule is about: features or a vector.
@@ -58,9 +63,18 @@ class Names:
             return {"features": dict(self.features[name])}
         if name in self.vectors:
             return {"vector": self.vectors[name]}
+        if self.find is not None and (found := self.find(name)):
+            return {"features": dict(found)}
         known = [*self.features, *self.vectors, *self.presets]
         hint = nearest(name, known) if known else "name a feature by its number, for instance 2*412"
         raise UnknownName(f"{name!r} is no feature, vector or preset here", hint)
+
+    def usual_strength(self, target: Mapping[str, Any]) -> float | None:
+        """The strength of a feature's clamp, or of a vector, that was found to work."""
+        if "vector" in target:
+            return target["vector"].recommended
+        alone = [self.strengths.get(each) for each, weight in target["features"].items() if weight == 1]
+        return alone[0] if len(target["features"]) == len(alone) == 1 else None
 
 
 def parse_plan(told: object, names: Names | None = None) -> tuple[Rule, ...]:
@@ -119,10 +133,11 @@ def parse_term(term: str, names: Names) -> tuple[Rule, ...]:
         if verb or strength:
             raise WrongUse(f"{shown(term)} switches off and asks for a strength", "give ! or a strength")
         return (Rule(edit=Ablate(), scope=scope, **target),)
-    if strength is None:
-        raise WrongUse(f"{shown(term)} has no strength", EXAMPLE)
-    verb = verb or ("add" if "vector" in target else "clamp")
-    return (Rule(edit=edit_of(verb, number(strength, term)), scope=scope, **target),)
+    usual = "add" if "vector" in target else "clamp"
+    told = names.usual_strength(target) if strength is None and verb in (None, usual) else strength
+    if told is None:
+        raise WrongUse(f"{shown(term)} has no strength, and none was calibrated", EXAMPLE)
+    return (Rule(edit=edit_of(verb or usual, number(told, term)), scope=scope, **target),)
 
 
 VERBS = {

@@ -1,0 +1,87 @@
+"""What can be called by name in a run: its features, its vectors, and how strongly they are steered."""
+
+from pathlib import Path
+
+from monoscope.commands.calibrate import calibrations
+from monoscope.commands.open_run import OpenRun
+from monoscope.commands.run_folder import RunFolder, read_record
+from monoscope.errors import MissingInput, nearest
+from monoscope.intervene.plan import Names
+from monoscope.intervene.topic import text_words
+from monoscope.manifest import is_complete
+from monoscope.vectors import ControlVector, load
+
+
+def names_of(opened: OpenRun) -> Names:
+    """What steerings may name in this run.
+
+    A feature is called by the word that its showcase was searched with; any other word is the first result of
+    searching the index for it. A vector is called by its folder's name. Without a strength, what was calibrated gets
+    the strength that was recommended.
+    """
+    folder = opened.folder
+    index = opened.features() if is_complete(folder.features) else None
+
+    def find(name: str) -> dict[int, float]:
+        found = index.search(name.replace("_", " "), limit=1) if index is not None else []
+        return {each.feature: 1.0 for each in found}
+
+    return Names(
+        features=shown_feature(folder), vectors=vectors_of(folder), find=find, strengths=strengths_of(folder)
+    )
+
+
+def shown_feature(folder: RunFolder) -> dict[str, dict[int, float]]:
+    """The showcase's feature under the word it was searched with."""
+    if not is_complete(folder.showcase):
+        return {}
+    shown = read_record(folder.showcase / "showcase.json")
+    name = "_".join(text_words(shown["query"]))
+    return {name: {shown["feature"]: 1.0}} if name and shown["feature"] is not None else {}
+
+
+def strengths_of(folder: RunFolder) -> dict[int, float]:
+    """Feature -> the clamp at every token that its calibration recommended."""
+    plain = {
+        "edit": "clamp",
+        "where_active": False,
+        "scope": "all",
+        "when": None,
+        "ramp": 0,
+        "keep_norm": False,
+    }
+    found = {}
+    for name, record in calibrations(folder).items():
+        about, strength = record["subject"], record["recommended"]
+        alone = about.get("features") == {name: 1.0}
+        if alone and strength is not None and all(about[key] == value for key, value in plain.items()):
+            found[int(name)] = float(strength)
+    return found
+
+
+def vectors_of(folder: RunFolder) -> dict[str, ControlVector]:
+    """Name -> control vector of the run.
+
+    Raises:
+        BrokenInput: one cannot be read.
+    """
+    return {place.name: load(place) for place in vector_folders(folder)}
+
+
+def vector_folder(folder: RunFolder, name: str) -> Path:
+    """Where the run's vector of that name lies.
+
+    Raises:
+        MissingInput: there is none.
+    """
+    known = {place.name: place for place in vector_folders(folder)}
+    if name not in known:
+        hint = nearest(name, known) if known else "monoscope vector train learns one"
+        raise MissingInput(f"{folder} has no vector {name!r}", hint)
+    return known[name]
+
+
+def vector_folders(folder: RunFolder) -> list[Path]:
+    """The folders of the run's vectors, in order."""
+    place = folder.path / "vectors"
+    return sorted(each for each in place.iterdir() if is_complete(each)) if place.is_dir() else []
