@@ -1,6 +1,7 @@
 """Steering as it is written down."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -177,3 +178,27 @@ def test_no_expression_breaks_it(told: str) -> None:
     except MonoscopeError:
         return
     assert all(isinstance(rule, Rule) for rule in rules)
+
+
+def test_other_names_are_looked_up() -> None:
+    names = Names(find=lambda name: {"bridge": {7: 1.0}}.get(name, {}))
+    (rule,) = parse_plan("2*bridge@generated", names)
+    assert (rule.edit, rule.features, rule.scope) == (Clamp(2), {7: 1.0}, Scope(part="generated"))
+    with pytest.raises(UnknownName, match="'tower' is no feature"):
+        parse_plan("2*tower", names)
+
+
+def test_what_was_calibrated_needs_no_strength() -> None:
+    vector = ControlVector(directions={0: torch.ones(3)}, d_model=3, recommended=0.4)
+    names = Names(
+        features={"bridge": {7: 1.0}, "both": {7: 1.0, 8: 1.0}, "half": {7: 0.5}},
+        vectors={"happy": vector, "new": replace(vector, recommended=None)},
+        strengths={7: 1.5},
+    )
+    assert [rule.edit for rule in parse_plan("bridge + #7 + clamp:7 + happy", names)] == [
+        *[Clamp(1.5)] * 3,
+        Add(0.4),
+    ]
+    for term in ("add:bridge", "both", "half", "8", "new", "clamp:happy"):
+        with pytest.raises(WrongUse, match="has no strength, and none was calibrated"):
+            parse_plan(term, names)

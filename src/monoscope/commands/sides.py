@@ -16,13 +16,14 @@ class Sides:
     """What every side has written so far.
 
     Args:
-        prompt: what they write on from.
+        prompt: what they write on from, for people.
+        read: its tokens, as the model reads them.
         names: of the sides.
         lm: the model, for the names of tokens.
     """
 
-    def __init__(self, prompt: str, names: Sequence[str], lm: LanguageModel) -> None:
-        self.prompt, self.lm = prompt, lm
+    def __init__(self, prompt: str, read: Sequence[int], names: Sequence[str], lm: LanguageModel) -> None:
+        self.prompt, self.read, self.lm = prompt, read, lm
         self.texts = dict.fromkeys(names, "")
         self.finish = dict.fromkeys(names, "")
         self.steps: dict[str, list[SideStep]] = {name: [] for name in names}
@@ -44,7 +45,7 @@ class Sides:
 
     def watched(self, features: Sequence[int]) -> dict[str, Any]:
         """What the watched features were at each token that was read: the prompt's last, then those written but one."""
-        before = self.lm.token_strings(self.lm.tokenize(self.prompt)[-1:])
+        before = self.lm.token_strings(self.read[-1:])
         tokens = {
             name: before
             + self.lm.token_strings([each.step.drawn.token for each in steps[:-1] if each.step.drawn])

@@ -106,10 +106,11 @@ def steer_run(options: SteerOptions, *, reporter: Reporter | None = None) -> dic
     opened = OpenRun.at(options.run, reporter)
     rules = rules_asked(options, opened)
     dictionary, lm = opened.model_dictionary, opened.lm
+    prompt = conversation(options, opened) if options.chat else lm.tokenize(options.prompt).tolist()
     steps = side_by_side(
         lm,
         dictionary,
-        conversation(options, opened) if options.chat else options.prompt,
+        prompt,
         {"default": (), "steered": rules},
         n_tokens=options.tokens,
         temperature=options.temperature,
@@ -118,7 +119,7 @@ def steer_run(options: SteerOptions, *, reporter: Reporter | None = None) -> dic
         stop=options.stop,
         watch=options.watch,
     )
-    sides = Sides(options.prompt, ["default", "steered"], lm)
+    sides = Sides(options.prompt, prompt, ["default", "steered"], lm)
     with reporter.live() as show:
         for told in steps:
             sides.add(told)

@@ -23,7 +23,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monoscope.errors import UnknownName, WrongUse, nearest
+from monoscope.intervene.easysteer import parse_specification
 from monoscope.intervene.edits import Ablate, Add, Cap, Clamp, Edit, Scale
+from monoscope.intervene.reading_plans import EXAMPLE, integer, number, refuse_others, shown, text
 from monoscope.intervene.scope import Scope, When
 from monoscope.intervene.steer import Rule
 from monoscope.vectors import ControlVector
@@ -31,7 +33,6 @@ from monoscope.vectors import ControlVector
 TERM = re.compile(
     r"(?P<off>!)?(?:(?P<verb>[a-z]+):)?(?:(?P<strength>[^*@]+)\*)?(?P<name>[^*@!]+?)(?:@(?P<scope>\S+))?"
 )
-EXAMPLE = "an expression is like 2*bridge@generated + -0.5*412"
 MOST = 64
 """Terms that a plan may have."""
 
@@ -69,6 +70,17 @@ class Names:
         hint = nearest(name, known) if known else "name a feature by its number, for instance 2*412"
         raise UnknownName(f"{name!r} is no feature, vector or preset here", hint)
 
+    def vector(self, name: str) -> ControlVector:
+        """The vector of that name.
+
+        Raises:
+            UnknownName: there is none.
+        """
+        if name not in self.vectors:
+            hint = nearest(name, self.vectors) if self.vectors else "none is known by name"
+            raise UnknownName(f"{name!r} is no vector here", hint)
+        return self.vectors[name]
+
     def usual_strength(self, target: Mapping[str, Any]) -> float | None:
         """The strength of a feature's clamp, or of a vector, that was found to work."""
         if "vector" in target:
@@ -81,7 +93,7 @@ def parse_plan(told: object, names: Names | None = None) -> tuple[Rule, ...]:
     """The rules of an expression, or of what JSON held.
 
     Args:
-        told: a text, an object with ``edits``, or a list of edits.
+        told: a text, an object with ``edits``, a list of edits, or EasySteer's object with ``vectors``.
         names: what can be called by name.
 
     Raises:
@@ -92,6 +104,8 @@ def parse_plan(told: object, names: Names | None = None) -> tuple[Rule, ...]:
     if isinstance(told, str):
         return parse_expression(told, names)
     if isinstance(told, Mapping):
+        if "vectors" in told:
+            return parse_specification(told, names.vector)
         refuse_others(told, ["edits"], "steering")
         told = told.get("edits", ())
     if not isinstance(told, Sequence) or isinstance(told, str | bytes):
@@ -228,12 +242,7 @@ def target_of(key: str, told: object, names: Names) -> dict[str, Any]:
     if key == "feature" and not isinstance(told, str):
         return {"features": {integer(told, key): 1.0}}
     name = text(told, key)
-    target = names.target(name)
-    if key == "vector" and "vector" not in target:
-        raise UnknownName(
-            f"{name!r} is no vector here", nearest(name, names.vectors) if names.vectors else ""
-        )
-    return target
+    return {"vector": names.vector(name)} if key == "vector" else names.target(name)
 
 
 def condition_of(told: object) -> When | None:
@@ -256,17 +265,6 @@ def condition_of(told: object) -> When | None:
     return When(feature, above=number(told.get("above", 0.0), "above"), otherwise=otherwise)
 
 
-def refuse_others(told: Mapping[Any, Any], known: Sequence[str], what: str) -> None:
-    """Refuse keys that mean nothing.
-
-    Raises:
-        UnknownName: there is one.
-    """
-    for key in told:
-        if key not in known:
-            raise UnknownName(f"{what} has no {key!r}", nearest(str(key), known))
-
-
 def check_count(count: int) -> None:
     """Refuse plans that are too long.
 
@@ -277,49 +275,3 @@ def check_count(count: int) -> None:
         raise WrongUse(
             f"{count} edits are too many", f"give at most {MOST}; features of one edit count as one"
         )
-
-
-def number(told: object, what: str) -> float:
-    """A number, however it was written.
-
-    Raises:
-        WrongUse: it is none.
-    """
-    if isinstance(told, int | float | str) and not isinstance(told, bool):
-        try:
-            return float(told)
-        except (ValueError, OverflowError):
-            pass
-    raise WrongUse(f"{what} takes a number, not {shown(told)}", EXAMPLE)
-
-
-def integer(told: object, what: str) -> int:
-    """A whole number from 0 up, however it was written.
-
-    Raises:
-        WrongUse: it is none.
-    """
-    if (
-        isinstance(told, int | str)
-        and not isinstance(told, bool)
-        and re.fullmatch(r"\d{1,18}", str(told), re.ASCII)
-    ):
-        return int(told)
-    raise WrongUse(f"{what} takes a whole number from 0 up, not {shown(told)}", EXAMPLE)
-
-
-def text(told: object, what: str) -> str:
-    """A text.
-
-    Raises:
-        WrongUse: it is none.
-    """
-    if isinstance(told, str):
-        return told
-    raise WrongUse(f"{what} takes a text, not {shown(told)}", EXAMPLE)
-
-
-def shown(told: object) -> str:
-    """The beginning of what was told."""
-    said = repr(told)
-    return said if len(said) <= 60 else f"{said[:57]}..."
