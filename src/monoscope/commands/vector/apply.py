@@ -10,7 +10,7 @@ from monoscope.commands.vector.place import Blocks, Model, Run, Subject, Vector,
 from monoscope.errors import WrongUse
 from monoscope.intervene import Add, Rule, Scope, steer
 from monoscope.vectors import ControlVector
-from monoscope.vectors.checks import check_finite
+from monoscope.vectors.checks import check_finite, listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,14 +107,13 @@ def _strength(told: float | None, whole: ControlVector, part: ControlVector) -> 
 def apply_text(result: dict[str, Any]) -> str:
     """The two texts for people, one under the other."""
     (edit,) = result["edits"]
-    blocks = ", ".join(map(str, edit["blocks"]))
     return "\n".join(
         [
             *(f"note: {note}" for note in result["notes"]),
             "default:",
             result["prompt"] + result["default"],
             "",
-            f"steered ({edit['strength']:+g} x {edit['vector']} in {edit['unit']}s, behind block {blocks}, "
+            f"steered ({edit['strength']:+g} x {edit['vector']} in {edit['unit']}s, behind {listed(edit['blocks'])}, "
             f"tokens: {edit['scope']}):",
             result["prompt"] + result["steered"],
         ]

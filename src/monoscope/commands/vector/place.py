@@ -128,8 +128,10 @@ def find_vector(told: str, run: Path | None = None) -> Found:
     return Found(vector, path.stem, path, notes)
 
 
-def read_file(path: Path, *, shift: int = 0) -> tuple[ControlVector, tuple[str, ...]]:
-    """The vector of one file, and what should be known about it.
+def read_file(
+    path: Path, lm: LanguageModel | None = None, *, shift: int = 0
+) -> tuple[ControlVector, tuple[str, ...]]:
+    """The vector of one file, and what should be known about it; a gguf's is fitted to the model.
 
     Raises:
         MissingInput: there is no such file.
@@ -137,7 +139,7 @@ def read_file(path: Path, *, shift: int = 0) -> tuple[ControlVector, tuple[str, 
         WrongUse: it is no gguf file and a shift was given, or the shift leads below block 0.
     """
     if path.suffix == ".gguf":
-        return import_gguf(path, shift=shift)
+        return import_gguf(path, lm, shift=shift)
     if shift:
         raise WrongUse(f"a shift is for gguf files, and {path.name} is none", "leave it out")
     if path.suffix == ".npz":
