@@ -76,6 +76,15 @@ COMMANDS: dict[str, Command] = {
     "steer": Command(
         "steer", "steer_run", "SteerOptions", "write with features changed, default and steered"
     ),
+    "vector train": Command("vector", "train", "TrainOptions", "learn a control vector from pairs of texts"),
+    "vector show": Command(
+        "vector", "show", "ShowOptions", "what a vector is: which layer, which features, what it reads"
+    ),
+    "vector apply": Command("vector", "apply", "ApplyOptions", "write along a vector, default and steered"),
+    "vector export": Command(
+        "vector", "export_vector", "ExportOptions", "write a vector for llama.cpp (gguf) or numpy (npz)"
+    ),
+    "vector import": Command("vector", "import_vector", "ImportOptions", "take up a vector from gguf or npz"),
     "serve": Command(
         "serve", "serve", "ServeOptions", "the run's model for any client of OpenAI's, steered by request"
     ),

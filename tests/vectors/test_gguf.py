@@ -83,14 +83,23 @@ def test_keys_say_where_it_comes_from(tmp_path: Path) -> None:
     assert found["recommended_scale"] == pytest.approx(3)
 
 
-def test_block_0_cannot_be_written(tmp_path: Path) -> None:
-    vector = made_vector(blocks=(0, 1))
+def test_block_0_is_left_out_and_that_is_said(tmp_path: Path) -> None:
+    vector = made_vector(blocks=(0, 1, 3))
+    (note,) = export_gguf(vector, tmp_path / "v.gguf", scale=0.5)
+    assert "block 0 was left out" in note
+    assert "recommended strength, 0.3, was found with it" in note
+    again, notes = import_gguf(tmp_path / "v.gguf")
+    assert_same(again, vector.at([1, 3]))
+    assert notes == ()
+    assert export_gguf(vector.at([1, 3]), tmp_path / "v.gguf") == ()
+
+
+def test_block_0_alone_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match=r"refuses a whole file that holds direction\.0"):
-        export_gguf(vector, tmp_path / "v.gguf")
-    assert not list(tmp_path.iterdir())
-    export_gguf(vector.at(vector.blocks[1:]), tmp_path / "v.gguf")
+        export_gguf(made_vector(blocks=(0,)), tmp_path / "v.gguf")
     with pytest.raises(WrongUse, match="scale of 0"):
-        export_gguf(vector.at([1]), tmp_path / "v.gguf", scale=0)
+        export_gguf(made_vector(), tmp_path / "v.gguf", scale=0)
+    assert not list(tmp_path.iterdir())
 
 
 def test_files_of_other_tools_count_in_activations(tmp_path: Path, tiny_llama: LanguageModel) -> None:

@@ -14,6 +14,7 @@
       analyses/       NAME/result.json and figure.svg of every analysis that was asked for
       showcase/       showcase.json: one feature at work
       steering/       NAME/calibration.json and figure.svg of every strength that was looked for
+      vectors/        NAME/vector.safetensors and figure.svg of every control vector
       report.html     all of it to look at, written again after every stage
 """
 
@@ -101,6 +102,11 @@ class RunFolder:
     def steering(self) -> Path:
         """Folder of the calibrations, one artefact each."""
         return self.path / "steering"
+
+    @property
+    def vectors(self) -> Path:
+        """Folder of the control vectors, one artefact each."""
+        return self.path / "vectors"
 
     @property
     def glimpse(self) -> Path:

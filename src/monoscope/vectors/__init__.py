@@ -14,6 +14,7 @@ from monoscope.vectors.methods import (
     Method,
     Whitened,
 )
+from monoscope.vectors.pair_files import read_pairs
 from monoscope.vectors.pairs import ContrastPair, contrast_pairs, prefixes
 from monoscope.vectors.reading import TokenScores, reading
 from monoscope.vectors.reliability import Reliability
@@ -45,6 +46,7 @@ __all__ = [
     "load",
     "measured",
     "prefixes",
+    "read_pairs",
     "reading",
     "save",
 ]

@@ -33,19 +33,28 @@ UNREADABLE = (
 """What zip, zlib and numpy raise at a damaged archive; an encrypted one is a RuntimeError."""
 
 
-def save(vector: ControlVector, folder: Path, *, parents: Mapping[str, str] | None = None) -> Manifest:
+def save(
+    vector: ControlVector,
+    folder: Path,
+    *,
+    parents: Mapping[str, str] | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> Manifest:
     """Write a control vector as the artefact ``folder``, in place of what is there.
 
     Args:
         vector: what to write.
         folder: where.
         parents: name of each thing it was made from -> content hash; the model's is added.
+        texts: further files of the artefact, name -> what stands in it: a figure, for instance.
 
     Raises:
         OutOfSpace: the disk is full.
     """
     with staged(folder) as place:
         save_file(named(vector.directions), place / FILE)
+        for name, text in (texts or {}).items():
+            (place / name).write_text(text, encoding="utf-8")
         known = {"model": vector.model_hash} if vector.model_hash else {}
         seed = vector.provenance.get("seed")
         return write_manifest(

@@ -38,7 +38,7 @@ MODEL_HINTS = {
 """Hugging Face's name of an architecture -> llama.cpp's, where they differ."""
 
 
-def export_gguf(vector: ControlVector, path: Path, *, scale: float = 1.0) -> None:
+def export_gguf(vector: ControlVector, path: Path, *, scale: float = 1.0) -> tuple[str, ...]:
     """Write a vector for llama.cpp; its ``--control-vector-scaled FILE:S`` then pushes as far as ``S * scale`` here.
 
     Args:
@@ -46,15 +46,16 @@ def export_gguf(vector: ControlVector, path: Path, *, scale: float = 1.0) -> Non
         path: the file; it is written beside its place and renamed.
         scale: the strength that is llama.cpp's 1.
 
+    Returns:
+        Notes: sentences, none where the whole vector was written. Block 0 is left out, since llama.cpp refuses a
+        whole file that holds ``direction.0``.
+
     Raises:
-        WrongUse: the vector has a direction for block 0, the scale is 0 or not finite, or ``gguf`` is not installed.
+        WrongUse: the vector has a direction for block 0 alone, the scale is 0 or not finite, or ``gguf`` is not
+            installed.
         OutOfSpace: the disk is full.
     """
-    if 0 in vector.directions:
-        raise WrongUse(
-            "llama.cpp refuses a whole file that holds direction.0, so block 0 cannot be written",
-            "leave it out: vector.at(vector.blocks[1:])",
-        )
+    vector, notes = _within_reach(vector)
     if not scale:
         raise WrongUse("a scale of 0 writes a vector that does nothing", "give the strength that shall be 1")
     pushes = {block: vector.push(block, scale) for block in vector.blocks}
@@ -66,6 +67,7 @@ def export_gguf(vector: ControlVector, path: Path, *, scale: float = 1.0) -> Non
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+    return notes
 
 
 def import_gguf(
@@ -113,6 +115,21 @@ def import_gguf(
         vector, left_out = _for_model(vector, lm)
         notes += left_out
     return vector, notes
+
+
+def _within_reach(vector: ControlVector) -> tuple[ControlVector, tuple[str, ...]]:
+    """The vector without block 0, and a note where it had one."""
+    if 0 not in vector.directions:
+        return vector, ()
+    if len(vector.blocks) == 1:
+        raise WrongUse(
+            "llama.cpp refuses a whole file that holds direction.0, and block 0 is all that this vector has",
+            "learn it at other blocks too, or write npz",
+        )
+    note = "block 0 was left out: llama.cpp refuses a whole file that holds direction.0"
+    if vector.recommended is not None:
+        note += f"; the recommended strength, {vector.recommended:g}, was found with it"
+    return vector.at(vector.blocks[1:]), (note,)
 
 
 def _package() -> Any:

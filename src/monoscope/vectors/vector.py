@@ -1,6 +1,6 @@
 """The control vector: a direction for each of some blocks, added to what the block gives on."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
@@ -11,7 +11,8 @@ from torch import Tensor
 from monoscope.dictionaries import SparseAutoencoder
 from monoscope.errors import UnknownSite, WrongUse
 from monoscope.manifest import content_hash
-from monoscope.vectors.checks import check_directions, check_finite, check_same_model, listed
+from monoscope.vectors.algebra import combined, counted_in, divided, equal, multiplied
+from monoscope.vectors.checks import check_directions, check_finite, listed
 from monoscope.vectors.reliability import Reliability
 from monoscope.vectors.written import block_written, written_sum
 
@@ -159,23 +160,7 @@ class ControlVector:
         Raises:
             WrongUse: a block's norm is missing, or not positive.
         """
-        if lacking := [block for block in self.blocks if block not in norms]:
-            raise WrongUse(
-                f"there is no norm for block {lacking[0]}", f"give one for {listed(self.directions)}"
-            )
-        own = {block: float(norms[block]) for block in self.blocks}
-        check_directions(self.directions, own, self.d_model)
-        ratio = {block: self.norm(block) / own[block] for block in self.blocks}
-        return replace(
-            self,
-            directions={block: d * ratio[block] for block, d in self.directions.items()},
-            norms=own,
-            centres={block: centre * ratio[block] for block, centre in self.centres.items()},
-            accuracy={
-                block: replace(found, difference=found.difference * ratio[block])
-                for block, found in self.accuracy.items()
-            },
-        )
+        return counted_in(self, norms)
 
     def unit_length(self) -> "ControlVector":
         """Every direction with length 1, so that strength .1 is a tenth of the mean residual norm; zeros stay.
@@ -197,29 +182,19 @@ class ControlVector:
         """
         if not isinstance(other, ControlVector):
             return NotImplemented
-        return _combined(self, other, torch.add)
+        return combined(self, other, torch.add)
 
     def __sub__(self, other: object) -> "ControlVector":
         """The one without the other; raises what adding raises."""
         if not isinstance(other, ControlVector):
             return NotImplemented
-        return _combined(self, other, torch.sub)
+        return combined(self, other, torch.sub)
 
     def __mul__(self, factor: object) -> "ControlVector":
         """Every direction multiplied; what was recommended is divided, so that it pushes as far as before."""
         if not isinstance(factor, int | float):
             return NotImplemented
-        check_finite("factor", factor)
-        total = factor * self.provenance.get("factor", 1)
-        provenance = {name: value for name, value in self.provenance.items() if name != "factor"}
-        return replace(
-            self,
-            directions={block: d * factor for block, d in self.directions.items()},
-            centres={block: centre * _sign(factor) for block, centre in self.centres.items()},
-            accuracy=self.accuracy if factor else {},
-            provenance=provenance | ({} if total == 1 else {"factor": total}),
-            recommended=self.recommended / factor if self.recommended is not None and factor else None,
-        )
+        return multiplied(self, factor)
 
     __rmul__ = __mul__
 
@@ -231,11 +206,7 @@ class ControlVector:
         """
         if not isinstance(divisor, int | float):
             return NotImplemented
-        if not divisor:
-            raise WrongUse("a control vector cannot be divided by 0", "multiply it by 0 to have none")
-        check_finite("divisor", divisor)
-        divided = {block: d / divisor for block, d in self.directions.items()}
-        return replace(self * (1 / divisor), directions=divided)
+        return divided(self, divisor)
 
     def __neg__(self) -> "ControlVector":
         """The opposite contrast."""
@@ -245,13 +216,7 @@ class ControlVector:
         """Whether both do the same to the same model: equal directions, missing blocks being zero, in equal norms."""
         if not isinstance(other, ControlVector):
             return NotImplemented
-        if (self.model_hash, self.d_model, self.unit) != (other.model_hash, other.d_model, other.unit):
-            return False
-        zero = torch.zeros(self.d_model)
-        return all(
-            torch.equal(self.directions.get(block, zero), other.directions.get(block, zero))
-            for block in {*self.blocks, *other.blocks}
-        ) and all(self.norms[block] == other.norms[block] for block in self.norms.keys() & other.norms.keys())
+        return equal(self, other)
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
@@ -292,45 +257,3 @@ class ControlVector:
             },
         )
         return vector if norm is None else vector.in_units_of({block: norm})
-
-
-def _combined(
-    one: ControlVector, other: ControlVector, combine: Callable[[Tensor, Tensor], Tensor]
-) -> ControlVector:
-    """The vector whose directions are those of two, combined."""
-    check_same_model(one, model_hash=other.model_hash, d_model=other.d_model)
-    if one.unit != other.unit:
-        raise WrongUse(
-            f"one vector counts in units of the {one.unit} and the other in those of the {other.unit}",
-            "measure the norms of both on the model first",
-        )
-    for block in one.norms.keys() & other.norms.keys():
-        if one.norms[block] != other.norms[block]:
-            raise WrongUse(
-                f"the vectors count in different norms at block {block}: {one.norms[block]:.6g} and "
-                f"{other.norms[block]:.6g}",
-                "bring one to the other's unit: other.in_units_of(one.norms)",
-            )
-    zero = torch.zeros(one.d_model)
-    known = one if one.model_hash else other
-    return ControlVector(
-        directions={
-            block: combine(one.directions.get(block, zero), other.directions.get(block, zero))
-            for block in {*one.blocks, *other.blocks}
-        },
-        norms={**one.norms, **other.norms},
-        d_model=one.d_model,
-        n_blocks=one.n_blocks or other.n_blocks,
-        model_hash=known.model_hash,
-        model_name=known.model_name,
-        model_type=known.model_type,
-        method="sum",
-        provenance={
-            "operation": combine.__name__,
-            "of": [{"hash": part.hash, "method": part.method, **part.provenance} for part in (one, other)],
-        },
-    )
-
-
-def _sign(number: float) -> int:
-    return (number > 0) - (number < 0)
