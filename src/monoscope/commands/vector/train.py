@@ -91,7 +91,7 @@ def train(options: TrainOptions, *, reporter: Reporter | None = None) -> dict[st
     Returns:
         ``vector`` (the folder), ``name``, ``hash``, ``unit``, ``model``, ``method``, ``n_pairs``, ``n_blocks``,
         ``blocks`` (records: block, length, norm, middle_half, and the reliability), ``best_block``, ``seconds``,
-        ``figure``; the last three but ``seconds`` are None where no pair was held out.
+        ``figure`` (a path); ``best_block`` and ``figure`` are None where no pair was held out.
     """
     began = monotonic()
     reporter = reporter or Reporter()
