@@ -47,6 +47,8 @@ PEERS = {
     # It holds numpy below 2, which the newest pyarrow does not take.
     "sae-dashboard": Peer("0.8.0", beside=("pyarrow<21",), without=("torchvision",)),
     # It asks matplotlib, unpinned, for a function that went away in 3.9.
+    "repeng": Peer("0.4.0"),
+    "llama-cpp-python": Peer("0.3.36"),
     "overcomplete": Peer("0.3.0", beside=("matplotlib<3.9",), without=("torchvision",)),
 }
 """Name in the package index -> the tool."""

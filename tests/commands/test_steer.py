@@ -92,7 +92,7 @@ def test_changes_that_cannot_be_made(line: Line, complete_run: RunFolder, words:
         (("--steering", "2*qqqqqq"), "'qqqqqq' is no feature, vector or preset"),
         (("--feature", 1, "--clamp", 1, "--system", "x"), "--system was given without --chat"),
         (("--feature", 1, "--clamp", 1, "--watch", 9999), "9999 is no feature"),
-        (("--vector", "x", "--add", 1), "has no vector 'x'"),
+        (("--vector", "x", "--add", 1), "'x' is no vector of"),
         (("--feature", 1, "--calibrate"), "--calibrate writes from prompts of its own"),
     ],
 )
@@ -189,6 +189,7 @@ def test_a_calibrated_feature_and_a_vector_need_no_strength(
     assert [each["strength"] for each in usual["edits"]] == [3.0, 0.5]
     assert usual["steered"] == line.json(*write, "--steering", f"3*{feature} + 0.5*along")["steered"]
     assert line.json(*write, "--vector", "along", "--add", 2)["edits"][0]["vector"] == vector.hash
+    assert line.json(*write, "--vector", "along")["edits"][0]["strength"] == 0.5
     swept = line.json(*words, "--vector", "along", *made)
     assert swept["subject"]["vector"] == vector.hash
 

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from monoscope.commands.names import names_of, vector_folder
+from monoscope.commands.names import names_of
 from monoscope.commands.open_run import OpenRun
+from monoscope.commands.vector.place import find_vector
 from monoscope.dictionaries import SparseAutoencoder
 from monoscope.errors import BrokenInput, MissingInput, WrongUse
 from monoscope.features import FeatureIndex
 from monoscope.intervene import Ablate, Add, Cap, Clamp, Edit, Rule, Scale, Scope, Steerable
 from monoscope.intervene.plan import parse_plan
 from monoscope.intervene.steerable import features_name
-from monoscope.vectors import load
+from monoscope.vectors import ControlVector
 
 if TYPE_CHECKING:
     from monoscope.commands.steer import SteerOptions
@@ -45,8 +46,8 @@ def rules_asked(options: "SteerOptions", opened: OpenRun) -> tuple[Rule, ...]:
         return parse_plan(steering_told(options.steering), names_of(opened))
     scope = Scope.parse(options.scope)
     if options.vector:
-        vector = load(vector_folder(opened.folder, options.vector))
-        return (Rule(edit=edit_of_vector(options), vector=vector, scope=scope),)
+        vector = find_vector(options.vector, opened.folder.path).vector
+        return (Rule(edit=edit_of_vector(options, vector), vector=vector, scope=scope),)
     return tuple(
         Rule(edit=edit, features={feature: 1.0}, scope=scope) for feature, edit in edits_of(options).items()
     )
@@ -67,8 +68,8 @@ def subject_asked(options: "SteerOptions", opened: OpenRun) -> Steerable:
         )
     scope = Scope.parse(options.scope)
     if options.vector:
-        vector = load(vector_folder(opened.folder, options.vector))
-        return Steerable(name=options.vector, rule=Rule(edit=Add(1), vector=vector, scope=scope))
+        found = find_vector(options.vector, opened.folder.path)
+        return Steerable(name=found.name, rule=Rule(edit=Add(1), vector=found.vector, scope=scope))
     check_features_once(options)
     rule = Rule(edit=Clamp(1), features=dict.fromkeys(options.feature, 1.0), scope=scope)
     return Steerable(name=features_name(options.feature), rule=rule, dictionary=opened.model_dictionary)
@@ -132,12 +133,14 @@ def kind_of(options: "SteerOptions") -> str:
     return given[0]
 
 
-def edit_of_vector(options: "SteerOptions") -> Edit:
-    """The change along a vector.
+def edit_of_vector(options: "SteerOptions", vector: ControlVector) -> Edit:
+    """The change along a vector; where none was asked for, it is added as strongly as was recommended.
 
     Raises:
         WrongUse: not exactly one kind of change, or several strengths.
     """
+    if vector.recommended is not None and not kinds_of(options):
+        return Add(vector.recommended)
     kind = kind_of(options)
     if kind == "--ablate":
         return Ablate()

@@ -1,11 +1,9 @@
 """What can be called by name in a run: its features, its vectors, and how strongly they are steered."""
 
-from pathlib import Path
-
 from monoscope.commands.calibrate import calibrations
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.run_folder import RunFolder, read_record
-from monoscope.errors import MissingInput, nearest
+from monoscope.commands.vector.place import names
 from monoscope.intervene.plan import Names
 from monoscope.intervene.topic import text_words
 from monoscope.manifest import is_complete
@@ -65,23 +63,4 @@ def vectors_of(folder: RunFolder) -> dict[str, ControlVector]:
     Raises:
         BrokenInput: one cannot be read.
     """
-    return {place.name: load(place) for place in vector_folders(folder)}
-
-
-def vector_folder(folder: RunFolder, name: str) -> Path:
-    """Where the run's vector of that name lies.
-
-    Raises:
-        MissingInput: there is none.
-    """
-    known = {place.name: place for place in vector_folders(folder)}
-    if name not in known:
-        hint = nearest(name, known) if known else "monoscope vector train learns one"
-        raise MissingInput(f"{folder} has no vector {name!r}", hint)
-    return known[name]
-
-
-def vector_folders(folder: RunFolder) -> list[Path]:
-    """The folders of the run's vectors, in order."""
-    place = folder.path / "vectors"
-    return sorted(each for each in place.iterdir() if is_complete(each)) if place.is_dir() else []
+    return {name: load(folder.vectors / name) for name in names(folder)}

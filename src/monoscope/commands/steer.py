@@ -10,10 +10,10 @@ from monoscope.commands.asked_edits import Strengths, edit_record, rules_asked, 
 from monoscope.commands.calibrate import calibrate_run
 from monoscope.commands.calibration_text import calibrate_run_text
 from monoscope.commands.judging import judge_asked, prompts_of
-from monoscope.commands.names import vector_folder
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.progress import Reporter
 from monoscope.commands.sides import Sides
+from monoscope.commands.vector.place import find_vector
 from monoscope.errors import WrongUse
 from monoscope.intervene import CalibrationOptions, side_by_side
 from monoscope.manifest import is_complete
@@ -36,7 +36,7 @@ class SteerOptions:
     feature: Annotated[tuple[int, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="FEATURE")] = ()
     """Number of a feature; may be repeated."""
     vector: str = ""
-    """Instead of features: a vector of the run."""
+    """Instead of features: a vector of the run by its name, or a folder, .npz or .gguf."""
     steering: Annotated[str, tyro.conf.arg(metavar="STEERING")] = ""
     """Instead of both: an expression like ``2*bridge@generated``, JSON with ``edits``, or ``@FILE`` with either."""
     prompt: Annotated[str, tyro.conf.arg(metavar="TEXT")] = ""
@@ -160,6 +160,7 @@ def calibrated(options: SteerOptions, reporter: Reporter) -> dict[str, Any]:
         controls=options.controls,
         seed=options.seed,
     )
+    place = find_vector(options.vector, opened.folder.path).path if options.vector else None
     with reporter.stage("calibration", "settings") as advance:
         return calibrate_run(
             opened,
@@ -168,7 +169,7 @@ def calibrated(options: SteerOptions, reporter: Reporter) -> dict[str, Any]:
             found,
             advance,
             prompts=prompts_of(options.prompts) if options.prompts else None,
-            vector_folder=vector_folder(opened.folder, options.vector) if options.vector else None,
+            vector_folder=place if place is not None and place.is_dir() else None,
         )
 
 
