@@ -143,6 +143,7 @@ def test_an_interrupted_training_leaves_what_was_there(
         ({"out": None}, "no place for the vector"),
         ({"model": ""}, "no model was named"),
         ({"name": "x"}, "a name and a folder"),
+        ({"seed": -1}, "--seed -1 is negative"),
         ({"blocks": ("7-3",)}, "'7-3' names no blocks"),
         ({"blocks": ("70",)}, "has no block 70"),
         ({"pairs": None, "positive": ("a", "b"), "negative": ("c",)}, "do not pair up"),

@@ -11,9 +11,8 @@ from monoscope.errors import BrokenInput, MissingInput
 from monoscope.vectors import ContrastPair, read_pairs
 
 SIDES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: bool(text.strip()))
-PAIRS = st.lists(
-    st.builds(ContrastPair, SIDES, SIDES, st.none() | st.integers() | st.text(max_size=3)), min_size=1
-)
+PAIR = st.builds(ContrastPair, SIDES, SIDES, st.none() | st.integers() | st.text(max_size=3))
+PAIRS = st.lists(PAIR.filter(lambda pair: pair.positive != pair.negative), min_size=1)
 
 
 @given(pairs=PAIRS, ascii_only=st.booleans())
@@ -63,3 +62,17 @@ def test_no_file_and_no_text(tmp_path: Path) -> None:
     (tmp_path / "p.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BrokenInput, match="UTF-8"):
         read_pairs(tmp_path / "p.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('{"positive": "\\ud83d", "negative": "b"}', "line 1 of .* has half a character"),
+        ('{"positive": "a", "negative": "a"}', "line 1 of .* says the same on both sides"),
+    ],
+)
+def test_texts_that_are_none_or_no_contrast(tmp_path: Path, row: str, said: str) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(row)
+    with pytest.raises(BrokenInput, match=said):
+        read_pairs(path)

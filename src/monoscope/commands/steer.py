@@ -19,7 +19,13 @@ from monoscope.intervene import CalibrationOptions, side_by_side
 from monoscope.manifest import is_complete
 from monoscope.models.chat import chat_prompt
 
-Words = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="TEXT")]
+Words = Annotated[
+    tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")
+]
+
+
+def _shown(metavar: str) -> Any:
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,19 +33,20 @@ class SteerOptions:
     """Write on from a prompt twice, with the same dice: as the model is, and steered.
 
     Name one or several features, or a vector, and one kind of change. Its strength is given once for all features, or
-    once for each: ``--feature 412 --feature 7 --clamp 10 --clamp 5``. Or say all of it in ``--steering``. With
-    ``--calibrate`` nothing is said from a prompt: strengths are tried, beside what chance does, and one is recommended.
+    once for each: --feature 412 --feature 7 --clamp 10 --clamp 5. Or say all of it in --steering.
+
+    With --calibrate strengths are tried on ordinary prompts, beside what chance does, and one is recommended.
     """
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """Folder of the run."""
-    feature: Annotated[tuple[int, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="FEATURE")] = ()
+    feature: Annotated[tuple[int, ...], tyro.conf.UseAppendAction, _shown("FEATURE")] = ()
     """Number of a feature; may be repeated."""
-    vector: str = ""
+    vector: Annotated[str, _shown("VECTOR")] = ""
     """Instead of features: a vector of the run by its name, or a folder, .npz or .gguf."""
-    steering: Annotated[str, tyro.conf.arg(metavar="STEERING")] = ""
-    """Instead of both: an expression like ``2*bridge@generated``, JSON with ``edits``, or ``@FILE`` with either."""
-    prompt: Annotated[str, tyro.conf.arg(metavar="TEXT")] = ""
+    steering: Annotated[str, _shown("STEERING")] = ""
+    """Instead of both: an expression like 2*bridge@generated, JSON with edits, or @FILE with either."""
+    prompt: Annotated[str, _shown("TEXT")] = ""
     """What to write on from."""
     clamp: Strengths = ()
     """Pin it to so many times its largest activation."""
@@ -51,15 +58,15 @@ class SteerOptions:
     """Let it be no larger than so many times its largest activation."""
     ablate: bool = False
     """Switch it off."""
-    scope: str = "all"
-    """At which tokens: all, prompt, generated, first:8, last:2, 4:10; with ``,text`` not at special ones."""
+    scope: Annotated[str, tyro.conf.arg(metavar="SCOPE")] = "all"
+    """At which tokens: all, prompt, generated, first:8, last:2, 4:10; with ,text not at special ones."""
     chat: bool = False
     """The prompt is what a user says, and the model answers."""
-    system: str = ""
-    """What the model is told before, with ``--chat``."""
+    system: Annotated[str, _shown("TEXT")] = ""
+    """What the model is told before, with --chat."""
     stop: Words = ()
     """End before this text; may be repeated."""
-    watch: Annotated[tuple[int, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="FEATURE")] = ()
+    watch: Annotated[tuple[int, ...], tyro.conf.UseAppendAction, _shown("FEATURE")] = ()
     """Tell what a feature is at every token, steered and not; may be repeated."""
     tokens: int = 60
     """The longest continuation, in tokens."""
@@ -71,18 +78,18 @@ class SteerOptions:
     """Seed of the dice."""
     calibrate: bool = False
     """Look for the strength to use, and keep it with the run."""
-    strengths: tuple[float, ...] = ()
-    """Strengths that ``--calibrate`` tries; none: usual ones."""
+    strengths: Annotated[tuple[float, ...], _shown("NUMBER ...")] = ()
+    """Strengths that --calibrate tries; none: usual ones."""
     words: Words = ()
-    """Words of the topic that ``--calibrate`` counts; the features' own unless given. May be repeated."""
+    """Words of the topic that --calibrate counts; the features' own unless given. May be repeated."""
     target: Words = ()
     """Instead of words: a token that is to become likelier; may be repeated."""
-    judge: Annotated[str, tyro.conf.arg(metavar="PROGRAM")] = ""
-    """Instead of words: a program that reads JSON lines with ``prompt`` and ``text``, and writes a number for each."""
-    prompts: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """What ``--calibrate`` writes from, one on each line; ordinary story beginnings unless given."""
+    judge: Annotated[str, _shown("PROGRAM")] = ""
+    """Instead of words: a program that reads JSON lines with prompt and text, and writes a number for each."""
+    prompts: Annotated[Path | None, _shown("FILE")] = None
+    """What --calibrate writes from, one on each line; ordinary story beginnings unless given."""
     controls: int = 3
-    """Random features, and random directions, that ``--calibrate`` turns up as far: so many of each."""
+    """Random features, and random directions, that --calibrate turns up as far: so many of each."""
 
 
 def steer_run(options: SteerOptions, *, reporter: Reporter | None = None) -> dict[str, Any]:

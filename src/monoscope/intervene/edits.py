@@ -229,7 +229,7 @@ def _check_one_of(what: str, multiple: float | int | None, value: float | int | 
     given = [number for number in (multiple, value) if number is not None]
     if len(given) != 1:
         raise WrongUse(
-            f"a {what} takes a multiple or a value, and got multiple={multiple}, value={value}",
+            f"{_one(what)} takes a multiple or a value, and got multiple={multiple}, value={value}",
             "Clamp(10) is ten times the largest activation, Clamp(value=3.5) an activation of 3.5",
         )
     _check_finite(what, given[0])
@@ -237,4 +237,8 @@ def _check_one_of(what: str, multiple: float | int | None, value: float | int | 
 
 def _check_finite(what: str, number: float | int) -> None:
     if not math.isfinite(number):
-        raise WrongUse(f"{number} is no strength for a {what}", "give a finite number")
+        raise WrongUse(f"{number} is no strength for {_one(what)}", "give a finite number")
+
+
+def _one(what: str) -> str:
+    return f"an {what}" if what[0] in "aeiou" else f"a {what}"

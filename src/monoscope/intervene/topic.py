@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from monoscope.errors import WrongUse
-from monoscope.intervals import wilson as wilson
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 

@@ -62,6 +62,14 @@ def _pair(row: Any, where: str) -> ContrastPair:
     for side in ("positive", "negative"):
         if not (isinstance(row.get(side), str) and row[side].strip()):
             raise BrokenInput(f"{where} has no {side} side", f"write both: {LINE}")
+        try:
+            row[side].encode()
+        except UnicodeEncodeError as error:
+            raise BrokenInput(
+                f"{where} has half a character (a lone surrogate) in its {side} side", "write it whole"
+            ) from error
+    if row["positive"] == row["negative"]:
+        raise BrokenInput(f"{where} says the same on both sides", "a pair shows what differs: leave it out")
     if others := row.keys() - {"positive", "negative", "group"}:
         raise BrokenInput(
             f"{where} has {min(map(str, others))!r}, which says nothing of a pair", f"write {LINE}"

@@ -88,10 +88,13 @@ def _features(opened: OpenRun, vector: ControlVector, n: int) -> tuple[dict[str,
     if not is_complete(opened.folder.dictionary):
         return None, ["the run has no dictionary yet to take the vector apart"]
     dictionary = opened.dictionary
-    block = block_written(dictionary)
-    if block not in vector.directions:
-        return None, [f"the run's dictionary is of block {block}, where the vector has no direction"]
-    found = in_features(vector, dictionary, n=n)
+    try:
+        block = block_written(dictionary)
+        if block not in vector.directions:
+            return None, [f"the run's dictionary is of block {block}, where the vector has no direction"]
+        found = in_features(vector, dictionary, n=n)
+    except WrongUse as error:
+        return None, [f"what features it is made of is not known: {error.sentence}"]
     index = opened.features() if is_complete(opened.folder.features) else None
     parts = [
         {**asdict(part), **({"description": index.description(part.feature)} if index else {})}

@@ -124,7 +124,9 @@ def train(options: TrainOptions, *, reporter: Reporter | None = None) -> dict[st
 
 
 def _check_source(options: TrainOptions) -> None:
-    """Refuse two sources of pairs, or none."""
+    """Refuse two sources of pairs, or none, and a seed that is none."""
+    if options.seed < 0:
+        raise WrongUse(f"--seed {options.seed} is negative", "give 0 or more")
     personas = bool(options.positive or options.negative)
     if personas == (options.pairs is not None):
         said = "pairs and personas were both given" if personas else "there are no pairs to learn from"

@@ -1,6 +1,9 @@
-"""Which layer: how well a vector tells held-out pairs apart behind each block, drawn from its record alone."""
+"""Which layer: how well a vector tells held-out pairs apart behind each block, drawn from its
+record alone.
+"""
 
 from collections.abc import Mapping
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from monoscope.explore.figures.canvas import FIRE, GOLD, INK, SOFT, as_svg, canvas, label
@@ -29,9 +32,8 @@ def vector(record: Mapping[str, Any]) -> "Figure":
     x = [row["block"] for row in rows]
     values = [row["accuracy"] for row in rows]
     depth = record["n_blocks"]
-    axes.axvspan(
-        depth / 4 - 0.5, 3 * depth / 4 - 0.5, color=GOLD, alpha=0.1, linewidth=0, label="middle half"
-    )
+    first, beyond = ceil(depth / 4), ceil(3 * depth / 4)
+    axes.axvspan(first - 0.5, beyond - 0.5, color=GOLD, alpha=0.1, linewidth=0, label="middle half")
     axes.axhline(0.5, color=INK, linewidth=0.6, linestyle=":")
     axes.plot(
         x,
