@@ -74,7 +74,7 @@ def test_each_command_explains_itself(capsys: pytest.CaptureFixture[str], name: 
             "--training.batch",
         ),
         (("train",), "monoscope train needs --out", "monoscope train --help"),
-        (("steer",), "monoscope steer needs RUN and --prompt", "--help"),
+        (("steer",), "monoscope steer needs RUN", "--help"),
         (("steer", "r", "--prompt", "x", "--ablate"), "no feature was named", "--feature"),
         (("train", "--out", "x", "--k", "3.5"), "monoscope train: --k takes INT, not '3.5'", "--help"),
         (

@@ -37,7 +37,6 @@ def rules_asked(options: "SteerOptions", opened: OpenRun) -> tuple[Rule, ...]:
         WrongUse: not exactly one way of saying it, not exactly one kind of change, or what :func:`parse_plan` refuses.
         UnknownName, MissingInput: something that is named does not exist.
     """
-    check_one_way(options)
     if options.steering:
         if kinds_of(options) or options.scope != "all":
             raise WrongUse(
@@ -60,7 +59,6 @@ def subject_asked(options: "SteerOptions", opened: OpenRun) -> Steerable:
         WrongUse: strengths were given, or there is nothing that can be calibrated.
         UnknownName, MissingInput: something that is named does not exist.
     """
-    check_one_way(options)
     if kinds_of(options) or options.steering:
         raise WrongUse(
             "--calibrate looks for the strength itself: features are clamped, a vector is added",

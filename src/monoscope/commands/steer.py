@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from monoscope.commands.asked_edits import Strengths, edit_record, rules_asked, subject_asked
+from monoscope.commands.asked_edits import Strengths, check_one_way, edit_record, rules_asked, subject_asked
 from monoscope.commands.calibrate import calibrate_run
 from monoscope.commands.calibration_text import calibrate_run_text
 from monoscope.commands.judging import judge_asked, prompts_of
@@ -104,6 +104,7 @@ def steer_run(options: SteerOptions, *, reporter: Reporter | None = None) -> dic
         MissingInput: there is no such vector.
     """
     reporter = reporter or Reporter()
+    check_one_way(options)
     if options.calibrate:
         return calibrated(options, reporter)
     if not options.prompt:

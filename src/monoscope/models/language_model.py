@@ -81,6 +81,12 @@ class LanguageModel:
             number for number, token in added.items() if token.special
         }
         """Tokens that stand for no text: beginning, end, padding and the like."""
+        stated = model.generation_config.eos_token_id
+        several = stated if isinstance(stated, list) else [stated]
+        self.ends: frozenset[int] = frozenset(
+            token for token in [*several, tokenizer.eos_token_id] if token is not None
+        )
+        """Tokens that end a text, by the tokenizer and by the model's own generation settings."""
         self.reading: Reading | None = None
         """What the model is reading just now, for edits that depend on the token; None between runs."""
 
@@ -287,13 +293,6 @@ class LanguageModel:
         sampling = Sampling(temperature=temperature, top_p=top_p, repetition_penalty=repetition_penalty)
         requests = requests_for(self, [prompt], n_tokens=n_tokens, sampling=sampling, seed=seed)
         return (step.text for _, step in write(self, requests, stop) if step.text)
-
-    @property
-    def ends(self) -> frozenset[int]:
-        """The tokens that end a text, by the tokenizer and by the model's own generation settings."""
-        stated = self.model.generation_config.eos_token_id
-        several = stated if isinstance(stated, list) else [stated]
-        return frozenset(token for token in [*several, self.tokenizer.eos_token_id] if token is not None)
 
     # Weights
 

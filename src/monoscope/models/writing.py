@@ -19,11 +19,7 @@ class Writes(Readable, Decodes, Protocol):
 
     name: str
     context: int
-
-    @property
-    def ends(self) -> frozenset[int]:
-        """Tokens that end a text."""
-        ...
+    ends: frozenset[int]
 
     def tokenize(self, text: str) -> Int[Tensor, " token"]:
         """The tokens of a text, with the beginning-of-text token in front where there is one."""
