@@ -1,9 +1,14 @@
-"""How far a share may be from the truth."""
+"""How far a share, or a mean, may be from what more samples would give."""
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
 
 Z = 1.959963984540054
 """Standard deviations to either end of a 95 % interval."""
+DRAWS = 1000
+"""Resamples of a bootstrap interval."""
 
 
 def wilson(successes: float, trials: int) -> tuple[float, float]:
@@ -26,3 +31,15 @@ def wilson(successes: float, trials: int) -> tuple[float, float]:
     spread = Z * math.sqrt(share * (1 - share) / trials + Z * Z / (4 * trials * trials))
     whole = 1 + Z * Z / trials
     return max(0.0, (centre - spread) / whole), min(1.0, (centre + spread) / whole)
+
+
+def interval(effects: Sequence[bool] | Sequence[float], seed: int) -> tuple[float, float]:
+    """The 95 % interval of the mean: Wilson's for truth values, bootstrap quantiles (Efron 1979) for numbers."""
+    if all(isinstance(each, bool | np.bool_) for each in effects):
+        return wilson(sum(map(bool, effects)), len(effects))
+    values = np.asarray(effects, float)
+    weights = np.random.default_rng(seed).multinomial(
+        len(values), np.full(len(values), 1 / len(values)), DRAWS
+    )
+    low, high = np.quantile(weights @ values / len(values), [0.025, 0.975])
+    return float(low), float(high)

@@ -247,7 +247,7 @@ def test_prompts_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_text("the king\n\n  the dog \n", encoding="utf-8")
     assert prompts_of(file) == ("the king", "  the dog ")
-    with pytest.raises(MissingInput, match="cannot be read"):
+    with pytest.raises(MissingInput, match="there is no file"):
         prompts_of(tmp_path / "none.txt")
     file.write_text("\n \n", encoding="utf-8")
     with pytest.raises(BrokenInput, match="holds no prompt"):

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from monoscope.errors import MismatchedArtefact, UnknownName, WrongUse
-from monoscope.intervals import wilson
+from monoscope.intervals import interval, wilson
 from monoscope.intervene import Add, dose_response, story_beginnings, undosed
 from monoscope.intervene.calibration import Calibration, CalibrationOptions, calibrate
-from monoscope.intervene.intervals import interval
 from monoscope.intervene.judges import TargetLogits, TopicJudge
 from monoscope.intervene.readability import readability
 from monoscope.intervene.steerable import steerable_features, steerable_vector

@@ -9,9 +9,10 @@ import tyro
 
 from monoscope.commands.names import names_of
 from monoscope.commands.open_run import OpenRun
+from monoscope.commands.run_folder import read_text
 from monoscope.commands.vector.place import find_vector
 from monoscope.dictionaries import SparseAutoencoder
-from monoscope.errors import BrokenInput, MissingInput, WrongUse
+from monoscope.errors import WrongUse
 from monoscope.features import FeatureIndex
 from monoscope.intervene import Ablate, Add, Cap, Clamp, Edit, Rule, Scale, Scope, Steerable
 from monoscope.intervene.plan import parse_plan
@@ -95,12 +96,7 @@ def steering_told(told: str) -> Any:
         WrongUse: what begins like JSON is none.
     """
     if told.startswith("@"):
-        try:
-            told = Path(told[1:]).read_text(encoding="utf-8")
-        except OSError as error:
-            raise MissingInput(f"{told[1:]} cannot be read: {error.strerror}", "check the path") from error
-        except UnicodeDecodeError as error:
-            raise BrokenInput(f"{told[1:]} is no text in UTF-8", "save it as UTF-8") from error
+        told = read_text(Path(told[1:]))
     told = told.strip()
     if not told.startswith(("{", "[")):
         return told

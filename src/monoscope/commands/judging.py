@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from monoscope.commands.open_run import OpenRun
+from monoscope.commands.run_folder import read_text
 from monoscope.commands.showcase import fitting, own_words
-from monoscope.errors import BrokenInput, MissingInput, WrongUse
+from monoscope.errors import BrokenInput, WrongUse
 from monoscope.features import FeatureIndex
 from monoscope.intervene.calibration import CalibrationOptions
 from monoscope.intervene.judges import CommandJudge, Judge, TargetLogits, TopicJudge
@@ -106,12 +107,7 @@ def prompts_of(path: Path) -> tuple[str, ...]:
         MissingInput: there is no such file.
         BrokenInput: it is no text, or holds no line.
     """
-    try:
-        lines = tuple(line for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    except OSError as error:
-        raise MissingInput(f"{path} cannot be read: {error.strerror}", "check the path") from error
-    except UnicodeDecodeError as error:
-        raise BrokenInput(f"{path} is no text in UTF-8", "save it as UTF-8") from error
+    lines = tuple(line for line in read_text(path).splitlines() if line.strip())
     if not lines:
         raise BrokenInput(f"{path} holds no prompt", "write one on each line")
     return lines

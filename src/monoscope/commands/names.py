@@ -3,7 +3,7 @@
 from monoscope.commands.calibrate import calibrations
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.run_folder import RunFolder, read_record
-from monoscope.commands.vector.place import names
+from monoscope.commands.vector.place import vector_names
 from monoscope.intervene.plan import Names
 from monoscope.intervene.topic import text_words
 from monoscope.manifest import is_complete
@@ -63,4 +63,4 @@ def vectors_of(folder: RunFolder) -> dict[str, ControlVector]:
     Raises:
         BrokenInput: one cannot be read.
     """
-    return {name: load(folder.vectors / name) for name in names(folder)}
+    return {name: load(folder.vectors / name) for name in vector_names(folder)}

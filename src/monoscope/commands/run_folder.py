@@ -274,3 +274,20 @@ def write_text(path: Path, text: str) -> None:
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that somebody named.
+
+    Raises:
+        MissingInput: it is not there, or may not be read.
+        BrokenInput: it is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise MissingInput(f"there is no file {path}", "check the path") from error
+    except OSError as error:
+        raise MissingInput(f"{path} cannot be read: {error.strerror}", "check the path") from error
+    except UnicodeDecodeError as error:
+        raise BrokenInput(f"{path} is no text in UTF-8", "save it as UTF-8") from error

@@ -15,8 +15,8 @@ import tyro
 from monoscope.commands.names import names_of
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.progress import Reporter
-from monoscope.commands.run_folder import RunFolder, read_record
-from monoscope.errors import BrokenInput, MissingInput, MonoscopeError, WrongUse
+from monoscope.commands.run_folder import RunFolder, read_record, read_text
+from monoscope.errors import BrokenInput, MonoscopeError, WrongUse
 from monoscope.intervene.plan import parse_plan
 from monoscope.manifest import is_complete
 from monoscope.models import load_model
@@ -149,7 +149,7 @@ def what_is_served(options: ServeOptions, opened: OpenRun, engine: "Engine") -> 
         engine=engine,
         rules_of=lambda told: parse_plan(told, names),
         presets=presets,
-        chat_template=text_of(options.chat_template) if options.chat_template else None,
+        chat_template=read_text(options.chat_template) if options.chat_template else None,
         longest=options.longest or None,
         created=int(time.time()),
     )
@@ -173,7 +173,7 @@ def presets_of(path: Path) -> dict[str, Any]:
         MissingInput, BrokenInput: the file is not there, or is none.
     """
     try:
-        presets = tomllib.loads(text_of(path))
+        presets = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise BrokenInput(
             f"{path} is no TOML: {error}", 'a preset is a line like calm = "2*412@generated"'
@@ -182,20 +182,6 @@ def presets_of(path: Path) -> dict[str, Any]:
         if not isinstance(told, str | dict | list):
             raise BrokenInput(f"the preset {name} in {path} is {told!r}", "give a text or a table with edits")
     return presets
-
-
-def text_of(path: Path) -> str:
-    """A file's text.
-
-    Raises:
-        MissingInput, BrokenInput: it is not there, or is no text.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise MissingInput(f"there is no file {path}", "check the path") from error
-    except UnicodeDecodeError as error:
-        raise BrokenInput(f"{path} is no text in UTF-8", "save it as UTF-8") from error
 
 
 def greeting(address: str, token: str | None, models: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from monoscope.errors import WrongUse
-from monoscope.intervene.intervals import DRAWS, interval
+from monoscope.intervals import DRAWS, interval
 from monoscope.intervene.judges import Judge
 from monoscope.intervene.knee import KNEE_FORMULA, Verdict, find_knee
 from monoscope.intervene.likelihood import continuation_divergence, continuation_perplexity

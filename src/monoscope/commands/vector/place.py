@@ -114,7 +114,7 @@ def find_vector(told: str, run: Path | None = None) -> Found:
         if is_name(told) and is_complete(folder.vectors / told):
             return Found(load(folder.vectors / told), told, folder.vectors / told)
         if not Path(told).expanduser().exists():
-            known = names(folder)
+            known = vector_names(folder)
             raise UnknownName(
                 f"{told!r} is no vector of {folder}",
                 nearest(told, known) if known else "it has none: monoscope vector train makes one",
@@ -149,7 +149,7 @@ def read_file(
     raise BrokenInput(f"{path} is no control vector", "a vector is a folder, or a file .npz or .gguf")
 
 
-def names(folder: RunFolder) -> list[str]:
+def vector_names(folder: RunFolder) -> list[str]:
     """The vectors that lie with a run."""
     if not folder.vectors.is_dir():
         return []
