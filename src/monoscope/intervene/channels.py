@@ -110,6 +110,8 @@ class SiteChange:
         self.lines = unit(self.directions[vectors]) if vectors else None
         self.columns = torch.tensor(columns, device=device) if reading else None
         self.conditions.place(place)
+        free = self.columns is None and not self.conditions.some and not self.keeps_norms
+        self.constant = self.shift @ self.directions if free else None
         self.few = self._for_few_tokens()
 
     def _for_few_tokens(self) -> FewTokens | None:
@@ -128,6 +130,8 @@ class SiteChange:
             WrongUse: a channel asks for some tokens, and it is not known which are read.
         """
         weights = self.weighing(None if self.reads is None else self.reads.reading, x)
+        if self.constant is not None and weights is None:
+            return (x + self.constant).to(x.dtype)
         if self.few is not None and x.numel() <= ROWS * x.shape[-1] and not x.requires_grad:
             wide = x.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
             self.few(wide, None if weights is None else weights.expand(*x.shape[:-1], -1))

@@ -1,8 +1,10 @@
 """Who may ask, and how much: checked before anything of a request is read."""
 
+import asyncio
 import ipaddress
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -14,6 +16,10 @@ from monoscope.serve.refusals import answer, refusal
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 OPEN_TO_ALL = frozenset({"/health"})
 """Paths that need no token."""
+LINGERING = 5.0
+"""Seconds for which more of a body is taken than is read."""
+THROWN_AWAY = 64_000_000
+"""Bytes of such a body, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +67,8 @@ class Guard:
             problem = 413, f"the body is too large: {limit}", "body_too_large"
         status, said, code = problem
         headers = {"Connection": "close"} if status == 413 else {}
+        if status == 413:
+            await thrown_away(receive)
         if status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         await answer(status, refusal(status, said, code=code), headers)(scope, receive, send)
@@ -102,6 +110,21 @@ class Guard:
                 return None
             if message["type"] != "http.request" or not message.get("more_body", False):
                 return messages
+
+
+async def thrown_away(receive: Receive) -> None:
+    """The rest of a body, read for a while and not kept.
+
+    Whoever is still sending does not listen yet, and is cut off before the answer when the connection is closed.
+    """
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGERING):
+            while size < THROWN_AWAY:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
 
 
 def replayed(messages: Sequence[Message], receive: Receive) -> Receive:

@@ -206,6 +206,8 @@ class CompiledPull:
         """As :meth:`PlainPull.move`."""
         scalars = torch.tensor([float(factor), *numbers, EPSILON], dtype=self.rows.dtype)
         _move(len(self.rows), self.rows, *self.sources, mean, square, scalars, unit)
+        # torch does not see what compiled loops write, and others ask it whether a tensor is what it was.
+        torch.autograd.graph.increment_version(self.rows)
 
 
 def _gradient_of_row(

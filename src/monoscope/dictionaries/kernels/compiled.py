@@ -37,7 +37,7 @@ class Compiled:
         return lambda function: cls(function, *called)
 
     @cached_property
-    def machine_code(self) -> Callable[..., None]:
+    def machine_code(self) -> Callable[..., Any]:
         """The function as numba compiles it."""
         from numba import njit
 
