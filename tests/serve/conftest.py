@@ -14,6 +14,7 @@ import torch
 
 from monoscope.dictionaries import AutoencoderOptions, SparseAutoencoder, TopK
 from monoscope.errors import UnknownName, WrongUse
+from monoscope.explore.api import Explored
 from monoscope.intervene import Ablate, Add, Clamp, EachSteered, Rule, Scale, Scope
 from monoscope.models import LanguageModel
 from monoscope.serve.app import make_app
@@ -110,18 +111,44 @@ def soon(holds: Any, seconds: float = 20) -> bool:
     return bool(found)
 
 
+FACTS = {
+    "name": "young",
+    "address": f"tiny/{SITE}/young",
+    "status": "running",
+    "site": SITE,
+    "model": {"name": "tiny", "hash": "0"},
+    "dictionary": {"n_features": N_FEATURES, "sparsifier": "topk", "k": 6},
+    "corpus": "builtin",
+    "n_tokens": 1000,
+    "seed": 0,
+    "stages": [{"name": "harvest", "seconds": 1.5, "done": True}],
+    "has": {"index": False, "labels": False, "evaluation": False, "model": True},
+    "showcase": None,
+    "presets": [],
+}
+NOTHING_YET = Explored(
+    facts=lambda: FACTS,
+    curve=lambda: [{"step": 1, "tokens": 100, "fvu": 0.5}],
+    evaluation=lambda: None,
+    index=lambda: None,
+    labels=lambda index: None,
+)
+"""A run that has just been begun."""
+
+
 @contextmanager
 def running(
     lm: LanguageModel,
     dictionary: SparseAutoencoder | None,
     options: EngineOptions | None = None,
+    explored: Explored | None = None,
     **served: Any,
 ) -> Iterator[Running]:
     """A server on a free port."""
     steered = None if dictionary is None else EachSteered(lm, dictionary)
     with Engine(lm, steered, options) as engine:
         made = Served(lm=lm, engine=engine, rules_of=rules_of, **served)
-        app = make_app(made, GuardOptions(token=TOKEN))
+        app = make_app(made, GuardOptions(token=TOKEN), explored)
         server, listening = make_server(app), listen("127.0.0.1", 0)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
@@ -138,7 +165,7 @@ def running(
 def server(tiny_llama: LanguageModel, dictionary: SparseAutoencoder, live: list[int]) -> Iterator[Running]:
     """A server with a preset ``loud``."""
     presets = {"loud": {"edits": [{"feature": live[0], "clamp": 20}]}}
-    with running(tiny_llama, dictionary, presets=presets) as made:
+    with running(tiny_llama, dictionary, presets=presets, explored=NOTHING_YET) as made:
         yield made
 
 

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from serve.conftest import TOKEN, Running
 
-PATHS = ("/v1/completions", "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/health", "/metrics")
+PATHS = (
+    *("/v1/completions", "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/health", "/metrics"),
+    *("/api/run", "/api/evaluation", "/api/training", "/api/features", "/api/features/{feature}"),
+    *("/api/lens", "/api/reread"),
+)
 
 
 def no_failure(server: Running, examples: int) -> Callable[[], None]:

@@ -69,8 +69,8 @@ class Page:
         report: dict[str, Any] = {"title": self._title(), "run": self._facts()}
         if folder.glimpse.is_file():
             report["glimpse"] = read_record(folder.glimpse)
-        if curve := self._curve():
-            report["training"] = {"curve": curve}
+        if points := curve(self.run):
+            report["training"] = {"curve": points}
         if FeatureIndex.is_there(folder.features):
             report["features"] = self._cards()
         if is_complete(folder.evaluation):
@@ -126,12 +126,6 @@ class Page:
             shown.append({name: result[name] for name in ("title", "checks", "formulas")} | {"svg": svg})
         return shown
 
-    def _curve(self) -> list[dict[str, float]]:
-        """Points of the training log: of the finished dictionary, or of the one that is learning."""
-        folder = self.run.folder.dictionary
-        path = (folder if is_complete(folder) else training_folder(folder)) / "metrics.jsonl"
-        return read_metrics(path) if path.is_file() else []
-
     def _cards(self) -> dict[str, Any]:
         """Statistics of all features and the cards of many; made once for an index and its labels."""
         index = self.run.features()
@@ -140,6 +134,13 @@ class Page:
         if self._features is None or self._features[0] != made_from:
             self._features = (made_from, feature_part(index, explained(self.run, index)))
         return self._features[1]
+
+
+def curve(run: OpenRun) -> list[dict[str, float]]:
+    """Points of the training log: of the finished dictionary, or of the one that is learning."""
+    folder = run.folder.dictionary
+    path = (folder if is_complete(folder) else training_folder(folder)) / "metrics.jsonl"
+    return read_metrics(path) if path.is_file() else []
 
 
 class Explained(Mapping[int, Label]):

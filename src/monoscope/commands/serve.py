@@ -74,6 +74,7 @@ def serve(options: ServeOptions, *, reporter: Reporter | None = None) -> dict[st
         MissingInput, BrokenInput: a file is not there, or is none.
     """
     check(options)
+    from monoscope.commands.exploring import explored
     from monoscope.intervene import EachSteered
     from monoscope.serve.app import make_app
     from monoscope.serve.engine import Engine, EngineOptions
@@ -96,8 +97,10 @@ def serve(options: ServeOptions, *, reporter: Reporter | None = None) -> dict[st
             address = f"http://{host}:{listening.getsockname()[1]}"
             for line in greeting(address, token, served.names()):
                 reporter.say(line)
+            seen = explored(opened, served.presets)
+            app = make_app(served, guard, seen, context=recipe.harvest.context)
             with contextlib.suppress(KeyboardInterrupt):
-                make_server(make_app(served, guard)).run(sockets=[listening])
+                make_server(app).run(sockets=[listening])
             return {"address": address, "models": served.names(), "tokens_written": engine.n_tokens}
 
 
@@ -190,6 +193,7 @@ def greeting(address: str, token: str | None, models: list[str]) -> list[str]:
     body = f'{{"model": "{models[-1]}", "prompt": "Once upon a time", "max_tokens": 40}}'
     words = ["curl", f"{address}/v1/completions", *header, "-H", "Content-Type: application/json", "-d", body]
     return [
+        f"the page: {address}/{'' if token is None else f'#token={token}'}",
         f"listening on {address}/v1; models: {', '.join(models)}",
         "no token: whoever reaches the address is answered" if token is None else f"token: {token}",
         shlex.join(words),

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from monoscope.explore.api import Explored, add_exploring, add_page
 from monoscope.serve.answering import Teller
 from monoscope.serve.answers import (
     ChatCompletion,
@@ -21,6 +22,7 @@ from monoscope.serve.asking import Served, ask
 from monoscope.serve.bodies import ChatBody, CompletionBody
 from monoscope.serve.guard import Guard, GuardOptions
 from monoscope.serve.metrics import Metrics
+from monoscope.serve.reading import add_reading
 from monoscope.serve.refusals import say_in_openai_words
 from monoscope.serve.streams import HungUp, unless_hung_up
 
@@ -46,18 +48,26 @@ HUNG_UP = 499
 """Status of a request that nobody waits for; told to nobody but the metrics."""
 
 
-def make_app(served: Served, guard: GuardOptions) -> ASGIApp:
+def make_app(
+    served: Served, guard: GuardOptions, explored: Explored | None = None, *, context: int | None = None
+) -> ASGIApp:
     """The server as an ASGI application.
 
     Args:
         served: what is served.
         guard: who may ask, and how much.
+        explored: the run that a page shows; None: there is no page.
+        context: tokens in a window of a text that the page asks about; None: the model's context.
     """
     app = FastAPI(title="monoscope", docs_url=None, redoc_url=None, responses=dict(REFUSALS))
     metrics = Metrics(served.engine)
     say_in_openai_words(app)
     add_writing(app, served, metrics)
     add_models(app, served)
+    if explored is not None:
+        add_page(app)
+        add_exploring(app, explored)
+        add_reading(app, served, explored, context or served.lm.context)
 
     @app.get("/health")
     async def health() -> Health:

@@ -4,14 +4,17 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import final
+from typing import Any, TypeVar, final
 
 from monoscope.errors import MonoscopeError, WrongUse
 from monoscope.intervene import EachSteered, Rule
 from monoscope.models.decoding import Request, Text
 from monoscope.models.writing import Step, Writer, Writes
+
+T = TypeVar("T")
 
 
 class Full(MonoscopeError):
@@ -121,6 +124,7 @@ class Engine:
         self.n_tokens = 0
         """Tokens written so far, for all."""
         self.waiting: deque[Handle] = deque()
+        self.jobs: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self.writing: dict[Text, Handle] = {}
         self.closing = False
         self.changed = threading.Condition()
@@ -160,8 +164,7 @@ class Engine:
             self.check(rules or ())
         handles = [Handle(request, stop, self._wake, loop) for request in requests]
         with self.changed:
-            if self.closing:
-                raise Closed("the server is being shut down", "ask again when it is back")
+            self._check_open()
             busy = sum(not handle.cancelled for handle in [*self.waiting, *self.writing.values()])
             room = self.options.slots + self.options.queue
             if busy + len(requests) > room:
@@ -172,6 +175,28 @@ class Engine:
             self.waiting += handles
             self.changed.notify()
         return handles
+
+    def do(self, job: Callable[[], T]) -> "Future[T]":
+        """Have something else done with the model, between two steps; from any thread.
+
+        Args:
+            job: what is done, in the engine's thread; while it runs nothing is written.
+
+        Returns:
+            Its result or its error, once it is done.
+
+        Raises:
+            Full: as many jobs wait as texts may.
+            Closed: the engine was closed.
+        """
+        future: Future[T] = Future()
+        with self.changed:
+            self._check_open()
+            if len(self.jobs) > self.options.queue:
+                raise Full(f"{len(self.jobs)} readings wait", "ask again in a moment")
+            self.jobs.append((future, job))
+            self.changed.notify()
+        return future
 
     def check(self, rules: Sequence[Rule]) -> None:
         """Refuse rules that cannot be carried out.
@@ -198,6 +223,10 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _check_open(self) -> None:
+        if self.closing:
+            raise Closed("the server is being shut down", "ask again when it is back")
+
     def _wake(self) -> None:
         with self.changed:
             self.changed.notify()
@@ -206,6 +235,7 @@ class Engine:
 
     def _run(self) -> None:
         while self._take_up():
+            self._work()
             try:
                 self._step()
             except Exception as error:
@@ -213,9 +243,11 @@ class Engine:
                 self._fail(error)
         for handle in [*self.writing.values(), *self.waiting]:
             handle.tell(Closed("the server was shut down before the text was written", "ask again"))
+        for future, _ in self.jobs:
+            future.set_exception(Closed("the server was shut down before the text was read", "ask again"))
 
     def _take_up(self) -> bool:
-        """Wait until there is something to write, and let texts join; false when nothing is to be written any more."""
+        """Wait until there is something to do, and let texts join; false when nothing is to be done any more."""
         with self.changed:
             while True:
                 if self.closing:
@@ -224,7 +256,7 @@ class Engine:
                 while self.waiting and len(self.writing) < self.options.slots:
                     handle = self.waiting.popleft()
                     self.writing[self.writer.join(handle.request, handle.stop)] = handle
-                if self.writing:
+                if self.writing or self.jobs:
                     return True
                 self.writer.rest()
                 self.changed.wait()
@@ -236,6 +268,19 @@ class Engine:
             if handle.cancelled:
                 self.writer.leave(text)
                 del self.writing[text]
+
+    def _work(self) -> None:
+        """One job: texts do not wait for all of them."""
+        with self.changed:
+            if not self.jobs:
+                return
+            future, job = self.jobs.popleft()
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(job())
+        except Exception as error:
+            future.set_exception(error)
 
     def _step(self) -> None:
         for text, told in self.writer.step():

@@ -1,7 +1,6 @@
 """What cannot be done, in OpenAI's words."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -98,7 +97,7 @@ def say_in_openai_words(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        place = [str(part)[:80] for part in first["loc"] if part != "body"]
+        place = [str(part)[:80] for part in first["loc"][1:]]
         if first["type"] == "json_invalid":
             return answer(400, refusal(400, "the body is not JSON", code="invalid_json"))
         # Of a union, the branches that were tried are named behind the field.
@@ -108,8 +107,7 @@ def say_in_openai_words(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def not_found(_: Request, error: HTTPException) -> Response:
         status = error.status_code
-        said = error.detail if status == 400 else HTTPStatus(status).phrase
-        return answer(status, refusal(status, said, code=str(status)), error.headers)
+        return answer(status, refusal(status, error.detail, code=str(status)), error.headers)
 
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> Response:

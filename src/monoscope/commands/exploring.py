@@ -1,0 +1,103 @@
+"""A run as the explorer sees it: its parts are found here, and read once as long as they stay what they are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from monoscope.commands.open_run import OpenRun
+from monoscope.commands.page import curve
+from monoscope.commands.run_folder import read_record
+from monoscope.commands.stages import STAGES
+from monoscope.explore.api import Explored
+from monoscope.features import FeatureIndex
+from monoscope.features.labels import Labels
+from monoscope.manifest import is_complete, read_manifest
+
+
+def explored(run: OpenRun, presets: Mapping[str, Any]) -> Explored:
+    """The run, for a page.
+
+    Args:
+        run: the run.
+        presets: name -> steering, of the server that its model is served by.
+    """
+    parts = Parts(run)
+    return Explored(
+        facts=lambda: facts(run, presets),
+        curve=lambda: curve(run),
+        evaluation=lambda: (
+            read_record(run.folder.evaluation / "report.json") if is_complete(run.folder.evaluation) else None
+        ),
+        index=parts.index,
+        labels=parts.labels,
+    )
+
+
+def facts(run: OpenRun, presets: Mapping[str, Any]) -> dict[str, Any]:
+    """What the run is and how far it has come, as ``monoscope.explore.api.answers.RunFacts`` has it."""
+    folder, recipe = run.folder, run.recipe
+    manifest = folder.manifest()
+    record = recipe.dictionary.to_record()
+    seconds = manifest.content["stages"]
+    return {
+        "name": folder.name,
+        "address": run.address,
+        "status": manifest.content["status"],
+        "site": str(run.site),
+        "model": {"name": run.lm.name, "hash": run.lm.hash},
+        "dictionary": {
+            "n_features": record["n_features"],
+            "sparsifier": record["sparsifier"]["name"],
+            "k": record["sparsifier"].get("k"),
+        },
+        "corpus": recipe.corpus,
+        "n_tokens": recipe.training.n_tokens,
+        "seed": recipe.training.seed,
+        "stages": [
+            {"name": stage.name, "seconds": seconds.get(stage.name), "done": stage.name in seconds}
+            for stage in STAGES
+        ],
+        "has": {
+            "index": FeatureIndex.is_there(folder.features),
+            "labels": is_complete(folder.labels),
+            "evaluation": is_complete(folder.evaluation),
+            "model": True,
+        },
+        "showcase": _showcase(run),
+        "presets": [{"name": name, "steering": told} for name, told in presets.items()],
+    }
+
+
+def _showcase(run: OpenRun) -> dict[str, Any] | None:
+    if not is_complete(run.folder.showcase):
+        return None
+    shown = read_record(run.folder.showcase / "showcase.json")
+    return None if shown["feature"] is None else {"feature": shown["feature"], "topic": shown["query"]}
+
+
+class Parts:
+    """The index and its labels, opened again when others lie there."""
+
+    def __init__(self, run: OpenRun) -> None:
+        self.run = run
+        self._index: tuple[str, FeatureIndex] | None = None
+        self._labels: tuple[str, Labels | None] | None = None
+
+    def index(self) -> FeatureIndex | None:
+        """The index; None before there is one."""
+        place = self.run.folder.features
+        if not FeatureIndex.is_there(place):
+            return None
+        made = read_manifest(place, "features").hash
+        if self._index is None or self._index[0] != made:
+            self._index = made, self.run.features()
+        return self._index[1]
+
+    def labels(self, index: FeatureIndex) -> Labels | None:
+        """Its labels; None where there are none."""
+        place = self.run.folder.labels
+        if not is_complete(place):
+            return None
+        made = f"{index.manifest.hash} {read_manifest(place, 'labels').hash}"
+        if self._labels is None or self._labels[0] != made:
+            self._labels = made, self.run.labels_if_any(index)
+        return self._labels[1]

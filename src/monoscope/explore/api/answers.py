@@ -1,0 +1,204 @@
+"""What the page gets; these models are the one source of the OpenAPI description and of the page's own types."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+Interval = tuple[float, float]
+"""Of 95 %, from its lower end to its upper."""
+
+
+class Plain(BaseModel):
+    """An answer that is built from records; what they hold beside its fields is told too."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class ModelFacts(BaseModel):
+    """The model that the run looks into."""
+
+    name: str
+    hash: str
+
+
+class DictionaryFacts(BaseModel):
+    """The run's dictionary."""
+
+    n_features: int
+    sparsifier: str
+    k: int | None = None
+    """Features per token, where the sparsifier has a number of them."""
+
+
+class StageFacts(BaseModel):
+    """One stage of the run."""
+
+    name: str
+    seconds: float | None
+    """How long it took; None before its end."""
+    done: bool
+
+
+class Holds(BaseModel):
+    """What the run holds by now."""
+
+    index: bool
+    labels: bool
+    evaluation: bool
+    model: bool
+    """Whether the model itself is served: it writes and reads texts."""
+
+
+class ShowcaseFacts(BaseModel):
+    """The feature that the run shows at work."""
+
+    feature: int
+    topic: str
+
+
+class Preset(BaseModel):
+    """A steering that has a name."""
+
+    name: str
+    steering: Any
+
+
+class RunFacts(BaseModel):
+    """What the run is and how far it has come."""
+
+    name: str
+    address: str
+    """``MODEL/SITE/DICTIONARY``."""
+    status: str
+    """``running`` or ``complete``."""
+    site: str
+    model: ModelFacts
+    dictionary: DictionaryFacts
+    corpus: str
+    n_tokens: int
+    """Of training."""
+    seed: int
+    stages: list[StageFacts]
+    has: Holds
+    showcase: ShowcaseFacts | None
+    presets: list[Preset]
+
+
+class MetricRow(BaseModel):
+    """One metric of the report card beside its baselines."""
+
+    name: str
+    value: float
+    interval: Interval | None
+    unit: str
+    formula: str
+    misleads: str
+    """When the metric says less than it seems to."""
+    baselines: dict[str, float | None]
+    """Name of a baseline -> its value; None where it has none."""
+
+
+class Recovery(BaseModel):
+    """Shares of the tagged concepts that one feature marks."""
+
+    share_recovered: float
+    share_neurons: float | None
+    share_pca: float | None
+    share_random: float | None
+    n_concepts: int
+    intervals: dict[str, Interval]
+
+
+class ReportCard(BaseModel):
+    """The evaluation."""
+
+    rows: list[MetricRow]
+    recovery: Recovery | None
+
+
+class Point(BaseModel):
+    """The training at one moment."""
+
+    tokens: int
+    fvu: float | None = None
+    l0: float | None = None
+    dead_share: float | None = None
+    loss: float | None = None
+
+
+class Training(BaseModel):
+    """The curve of the training, of which more comes while it runs."""
+
+    points: list[Point]
+    running: bool
+
+
+class Row(BaseModel):
+    """A feature in the table."""
+
+    feature: int
+    description: str
+    density: float
+    n_active: int
+    max_activation: float
+    mean_activation: float
+    score: float | None = None
+    """Of the search."""
+    why: str | None = None
+    """What the score was given for."""
+
+
+class Rows(BaseModel):
+    """A piece of the table."""
+
+    total: int
+    """Rows of the whole table."""
+    more: bool
+    """Whether a search found more than are ranked."""
+    rows: list[Row]
+
+
+class Example(Plain):
+    """A stretch of the corpus and what the feature does on it."""
+
+    kind: str
+    position: int
+    document: int
+    start: int
+    tokens: list[str]
+    activations: list[float]
+    peak: float
+
+
+class Histogram(BaseModel):
+    """How often it is how active: counts between edges, which are logarithms to base 10."""
+
+    edges: list[float]
+    counts: list[int]
+
+
+class Card(Plain):
+    """Everything that is known of a feature."""
+
+    feature: int
+    n_features: int
+    address: str
+    description: str
+    density: float
+    n_active: int
+    max_activation: float
+    mean_activation: float
+    histogram: Histogram
+    examples: list[Example]
+    tokens: list[dict[str, Any]]
+    promoted: list[dict[str, Any]]
+    suppressed: list[dict[str, Any]]
+    neighbours: list[dict[str, Any]]
+    coactive: list[dict[str, Any]]
+    descriptions: list[dict[str, Any]] = []
+    patterns: list[dict[str, Any]] = []
+    effects: list[dict[str, Any]] = []
+    previous: int | None
+    """The alive feature before it."""
+    next: int | None
+    """The one behind it."""

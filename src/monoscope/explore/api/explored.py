@@ -1,0 +1,24 @@
+"""A run as a page sees it: whoever knows where its parts lie says so, and the same parts are read once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monoscope.features import FeatureIndex
+from monoscope.features.labels import Labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explored:
+    """Where the answers come from; each is asked anew, since a run may still be growing."""
+
+    facts: Callable[[], Mapping[str, Any]]
+    """What :class:`monoscope.explore.api.answers.RunFacts` says."""
+    curve: Callable[[], Sequence[Mapping[str, float]]]
+    """Points of the training log."""
+    evaluation: Callable[[], Mapping[str, Any] | None]
+    """The evaluation's report; None before there is one."""
+    index: Callable[[], FeatureIndex | None]
+    """The index; None before there is one."""
+    labels: Callable[[FeatureIndex], Labels | None]
+    """Its labels; None where there are none."""
