@@ -1,18 +1,30 @@
 """The answers of ``/api`` about a real run."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import replace
+from time import monotonic, sleep
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from monoscope.commands import drawing
+from monoscope.commands.drawing import MapMaker
 from monoscope.commands.exploring import explored
 from monoscope.commands.features.look import ShowOptions, show
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.progress import Reporter
 from monoscope.commands.run_folder import RunFolder, read_record
+from monoscope.errors import MonoscopeError
 from monoscope.explore.api import add_exploring
 from monoscope.features import FeatureIndex
+from monoscope.features.map import FeatureMap
+from monoscope.manifest import read_manifest, write_manifest
 from monoscope.serve.refusals import say_in_openai_words
 
 
@@ -135,3 +147,100 @@ def test_what_cannot_be_asked_is_said(page: TestClient, asked: dict, said: str) 
     answer = page.get("/api/features", params=asked)
     assert answer.status_code == 400
     assert said in answer.json()["error"]["message"]
+
+
+def pool_of(submit: Callable[..., Future[None]]) -> Callable[..., SimpleNamespace]:
+    """In the place of another process."""
+    return lambda *_, **__: SimpleNamespace(submit=submit, shutdown=lambda **_: None)
+
+
+def test_the_map_is_drawn_once_and_stays(run_copy: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def here(function, *given):
+        begun.append(given)
+        future: Future[None] = Future()
+        try:
+            future.set_result(function(*given))
+        except MonoscopeError as error:
+            future.set_exception(error)
+        return future
+
+    monkeypatch.setattr(
+        drawing,
+        "ProcessPoolExecutor",
+        lambda *_, **__: SimpleNamespace(submit=here, shutdown=lambda **_: None),
+    )
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=FirstTwo))
+    alive = FeatureIndex.open(run_copy.features).alive
+    maker = MapMaker(run_copy)
+    assert maker() is None
+    found = maker()
+    assert found is not None
+    assert found.features.tolist() == alive.tolist()
+    assert found.positions.abs().max() == pytest.approx(1)
+    again = MapMaker(run_copy)()
+    assert again is not None
+    assert torch.equal(again.positions, found.positions)
+    assert len(begun) == 1
+    # That of another dictionary is drawn anew.
+    manifest = read_manifest(run_copy.map, "map")
+    write_manifest(run_copy.map, replace(manifest, parents={"dictionary": "another"}))
+    assert MapMaker(run_copy)() is None
+    assert len(begun) == 2
+
+
+class FirstTwo:
+    """In the place of UMAP."""
+
+    def __init__(self, **_: object) -> None: ...
+
+    def fit_transform(self, points):
+        return points[:, :2]
+
+
+def test_a_map_that_fails_says_so_and_is_tried_again(
+    run_copy: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Future[None]] = []
+
+    def never(*_):
+        begun.append(Future())
+        return begun[-1]
+
+    monkeypatch.setattr(
+        drawing,
+        "ProcessPoolExecutor",
+        lambda *_, **__: SimpleNamespace(submit=never, shutdown=lambda **_: None),
+    )
+    maker = MapMaker(run_copy)
+    assert maker() is None
+    assert maker() is None
+    assert len(begun) == 1
+    begun[0].set_exception(MonoscopeError("a map of features needs the package umap-learn", "install it"))
+    with pytest.raises(MonoscopeError, match="umap-learn"):
+        maker()
+    assert maker() is None
+    assert len(begun) == 2
+
+
+def test_a_map_is_told_as_numbers(page: TestClient, complete_run: RunFolder, index: FeatureIndex) -> None:
+    app = FastAPI()
+    known = FeatureMap(torch.tensor([3, 5]), torch.tensor([[0.5, -1.0], [-0.25, 1.0]]))
+    given = explored(OpenRun.at(complete_run.path, Reporter()), {})
+    add_exploring(app, replace(given, map=lambda: known))
+    with TestClient(app) as made:
+        told = made.get("/api/map")
+    assert told.headers["content-type"] == "application/octet-stream"
+    assert np.frombuffer(told.content[:8], "<i4").tolist() == [3, 5]
+    assert np.frombuffer(told.content[8:], "<f4").tolist() == [0.5, -0.25, -1.0, 1.0]
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_draws_with_umap(run_copy: RunFolder) -> None:
+    maker = MapMaker(run_copy)
+    end = monotonic() + 200
+    while (found := maker()) is None and monotonic() < end:
+        sleep(0.2)
+    assert found is not None
+    assert found.positions.isfinite().all()

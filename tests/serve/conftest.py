@@ -132,6 +132,7 @@ NOTHING_YET = Explored(
     evaluation=lambda: None,
     index=lambda: None,
     labels=lambda index: None,
+    map=lambda: None,
 )
 """A run that has just been begun."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from monoscope.commands.drawing import MapMaker
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.page import curve
 from monoscope.commands.run_folder import read_record
@@ -29,6 +30,7 @@ def explored(run: OpenRun, presets: Mapping[str, Any]) -> Explored:
         ),
         index=parts.index,
         labels=parts.labels,
+        map=MapMaker(run.folder),
     )
 
 

@@ -9,6 +9,7 @@
       glimpse.json    the first picture: a neuron, before anything is learnt
       dictionary/     the dictionary, and metrics.jsonl of its training
       features/       the index
+      map/            where features lie whose directions are near, once somebody looked at it
       labels/         what is said of every feature, and what the model loses without it
       evaluation/     report.json
       analyses/       NAME/result.json and figure.svg of every analysis that was asked for
@@ -77,6 +78,11 @@ class RunFolder:
     def features(self) -> Path:
         """The index."""
         return self.path / "features"
+
+    @property
+    def map(self) -> Path:
+        """The map's artefact."""
+        return self.path / "map"
 
     @property
     def labels(self) -> Path:

@@ -1,6 +1,5 @@
 """Features whose directions are near: whether they mean related things, and a map of them."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -9,11 +8,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from monoscope.errors import MonoscopeError, WrongUse
+from monoscope.errors import WrongUse
 from monoscope.evaluate.analyses.base import ANALYSES, Check, Material, Progress, unwatched
 from monoscope.evaluate.intervals import IntervalOptions, interval, resamples
 from monoscope.features import FeatureRecord
 from monoscope.features.description import in_short
+from monoscope.features.map import LEAST, MapOptions, embedded
 from monoscope.features.neighbours import nearest_directions
 
 FORMULAS = {
@@ -24,8 +24,6 @@ FORMULAS = {
     "cluster": "HDBSCAN on a UMAP of 10 dimensions; -1 is in no cluster",
     "label": "words with the largest TF-IDF weight, summed over the descriptions that have them, in two or more",
 }
-LEAST = 20
-"""Alive features below which there is nothing to map."""
 
 
 @ANALYSES.register("neighbourhoods")
@@ -108,28 +106,13 @@ class Neighbourhoods:
     def embedded(
         self, points: Float[np.ndarray, "feature d_model"], *, dimensions: int, min_dist: float
     ) -> Float[np.ndarray, "feature dimension"]:
-        """The points in few dimensions, neighbours by cosine kept near; the same seed gives the same map.
+        """The points in few dimensions.
 
         Raises:
             MonoscopeError: umap-learn is not installed.
         """
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                from umap import UMAP
-        except ImportError as error:
-            raise MonoscopeError(
-                "a map of features needs the package umap-learn", "pip install 'monoscope[map]'"
-            ) from error
-        made = UMAP(
-            n_components=dimensions,
-            n_neighbors=min(self.n_neighbors, len(points) - 1),
-            min_dist=min_dist,
-            metric="cosine",
-            random_state=self.seed,
-            n_jobs=1,
-        )
-        return np.asarray(made.fit_transform(points), np.float64)
+        options = MapOptions(n_neighbors=self.n_neighbors, min_dist=min_dist, seed=self.seed)
+        return embedded(points, dimensions, options)
 
     def clustered(self, points: Float[np.ndarray, "feature dimension"]) -> Int[np.ndarray, " feature"]:
         """The cluster of each point, from 0, the largest first; -1 for those in none."""

@@ -1,6 +1,6 @@
 """What the page gets; these models are the one source of the OpenAPI description and of the page's own types."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -156,6 +156,12 @@ class Rows(BaseModel):
     more: bool
     """Whether a search found more than are ranked."""
     rows: list[Row]
+
+
+class Drawing(BaseModel):
+    """The map is on its way."""
+
+    status: Literal["drawing"] = "drawing"
 
 
 class Example(Plain):

@@ -6,6 +6,7 @@ from typing import Any
 
 from monoscope.features import FeatureIndex
 from monoscope.features.labels import Labels
+from monoscope.features.map import FeatureMap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,3 +23,5 @@ class Explored:
     """The index; None before there is one."""
     labels: Callable[[FeatureIndex], Labels | None]
     """Its labels; None where there are none."""
+    map: Callable[[], FeatureMap | None]
+    """The map; None while it is being drawn, which asking for it begins."""

@@ -4,9 +4,10 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import FastAPI, Path, Query
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from monoscope.explore.api.answers import Card, Point, ReportCard, Rows, RunFacts, Training
+from monoscope.explore.api.answers import Card, Drawing, Point, ReportCard, Rows, RunFacts, Training
 from monoscope.explore.api.explored import Explored
 from monoscope.explore.api.report_card import report_card
 from monoscope.explore.api.rows import By, table
@@ -18,6 +19,10 @@ MOST_ROWS = 1000
 """Of one piece of the table."""
 
 
+BYTES = "application/octet-stream"
+WHAT_A_MAP_IS = "Little-endian: the features' numbers as int32, then their x, then their y, as float32"
+
+
 def add_exploring(app: FastAPI, explored: Explored) -> None:
     """What a page asks of a run.
 
@@ -25,12 +30,6 @@ def add_exploring(app: FastAPI, explored: Explored) -> None:
         app: what answers; errors of ours are told by its handlers.
         explored: the run.
     """
-
-    def index_or_404() -> FeatureIndex:
-        index = explored.index()
-        if index is None:
-            raise HTTPException(404, "the run has no index yet: it is made after the dictionary")
-        return index
 
     @app.get("/api/run")
     def run() -> RunFacts:
@@ -51,6 +50,12 @@ def add_exploring(app: FastAPI, explored: Explored) -> None:
         points = [Point.model_validate(point) for point in explored.curve()]
         return Training(points=points, running=explored.facts()["status"] == "running")
 
+    add_features(app, explored)
+
+
+def add_features(app: FastAPI, explored: Explored) -> None:
+    """The table of features, their map and their cards."""
+
     @app.get("/api/features")
     def features(
         q: Annotated[str, Query(max_length=LONGEST_QUERY)] = "",
@@ -61,7 +66,7 @@ def add_exploring(app: FastAPI, explored: Explored) -> None:
         limit: Annotated[int, Query(ge=0, le=MOST_ROWS)] = 100,
     ) -> Rows:
         """A piece of the table of features, or of what a search finds."""
-        index = index_or_404()
+        index = index_of(explored)
         return table(
             index,
             explored.labels(index),
@@ -73,13 +78,35 @@ def add_exploring(app: FastAPI, explored: Explored) -> None:
             limit=limit,
         )
 
+    @app.get(
+        "/api/map",
+        response_class=Response,
+        responses={200: {"content": {BYTES: {}}, "description": WHAT_A_MAP_IS}, 202: {"model": Drawing}},
+    )
+    def plane() -> Response:
+        """Where features lie whose directions are near; asked for the first time it is drawn, which takes a while."""
+        index_of(explored)
+        found = explored.map()
+        if found is None:
+            return Response(Drawing().model_dump_json(), 202, media_type="application/json")
+        parts = found.features.numpy().astype("<i4"), found.positions.T.numpy().astype("<f4")
+        return Response(b"".join(part.tobytes() for part in parts), media_type=BYTES)
+
     @app.get("/api/features/{feature}")
     def feature(feature: Annotated[int, Path(ge=0, le=2**53)]) -> Card:
         """Everything that is known of a feature."""
-        index = index_or_404()
+        index = index_of(explored)
         if feature >= index.n_features:
             raise HTTPException(404, f"there is no feature {feature}: they are 0 to {index.n_features - 1}")
         return card(index, explored, feature)
+
+
+def index_of(explored: Explored) -> FeatureIndex:
+    """The index, or 404."""
+    index = explored.index()
+    if index is None:
+        raise HTTPException(404, "the run has no index yet: it is made after the dictionary")
+    return index
 
 
 def card(index: FeatureIndex, explored: Explored, feature: int) -> Card:
