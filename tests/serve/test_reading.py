@@ -9,7 +9,8 @@ import torch
 from monoscope.dictionaries import SparseAutoencoder
 from monoscope.errors import WrongUse
 from monoscope.features.on import active_features
-from monoscope.intervene import Clamp, steer
+from monoscope.intervene import Ablate, Clamp, Rule, Scope, steer
+from monoscope.intervene.attribution import attribution
 from monoscope.models import LanguageModel
 from monoscope.models.decoding import Request
 from monoscope.serve.engine import Closed, Engine
@@ -87,6 +88,36 @@ def test_a_text_is_read_again_as_it_was_written(
     assert max(told["activations"][0]) == pytest.approx(held, rel=0.2)
     unsteered = http.post("/api/reread", json=body | {"steering": None}).json()
     assert unsteered["divergence"] == pytest.approx([0.0] * len(by_hand), abs=1e-6)
+
+
+def test_why_a_token_is_said_is_what_attribution_finds(
+    http: httpx.Client, tiny_llama: LanguageModel, dictionary: SparseAutoencoder
+) -> None:
+    shown = http.post("/api/lens", json={"text": TEXT}).json()["tokens"]
+    told = http.post("/api/attribution", json={"text": TEXT, "position": 5, "limit": 6}).json()
+    tokens = tiny_llama.tokenize(TEXT)
+    (place,) = {len(tokens) - len(shown) + 5}
+    assert told["token"] == shown[5]
+    probabilities = tiny_llama.forward(tokens[None, :place])[0, -1].softmax(dim=-1)
+    token = int(tokens[place])
+    assert told["probability"] == pytest.approx(float(probabilities[token]), rel=1e-3)
+    rival = next(each for each in probabilities.topk(2).indices.tolist() if each != token)
+    given = attribution(tiny_llama, dictionary, tokens[:place], token, rival)
+    score = given.by_feature()
+    assert told["difference"] == pytest.approx(given.difference, abs=1e-4)
+    assert len(told["features"]) <= 6
+    for each in told["features"]:
+        assert each["attribution"] == pytest.approx(float(score[each["feature"]]), abs=1e-4)
+        # Switched off by hand at every token, the difference falls by what is told.
+        off = Rule(edit=Ablate(), features={each["feature"]: 1.0}, scope=Scope(skip_special=True))
+        with steer(tiny_llama, dictionary, [off]):
+            logits = tiny_llama.forward(tokens[None, :place])[0, -1]
+        fall = given.difference - float(logits[token] - logits[rival])
+        assert each["ablation"] == pytest.approx(fall, abs=1e-3)
+    behind = http.post("/api/attribution", json={"text": TEXT, "position": len(shown)}).json()
+    assert behind["probability"] >= behind["against_probability"]
+    assert http.post("/api/attribution", json={"text": TEXT, "position": 999}).status_code == 400
+    assert http.post("/api/attribution", json={"text": "word " * 4000, "position": 3000}).status_code == 400
 
 
 def test_nothing_written_is_nothing_to_tell(http: httpx.Client) -> None:

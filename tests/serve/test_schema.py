@@ -12,7 +12,7 @@ from serve.conftest import TOKEN, Running
 PATHS = (
     *("/v1/completions", "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/health", "/metrics"),
     *("/api/run", "/api/evaluation", "/api/training", "/api/features", "/api/features/{feature}"),
-    *("/api/map", "/api/lens", "/api/reread"),
+    *("/api/map", "/api/lens", "/api/reread", "/api/attribution"),
 )
 
 

@@ -19,6 +19,7 @@ from monoscope.serve.answers import (
     Refusal,
 )
 from monoscope.serve.asking import Served, ask
+from monoscope.serve.attributing import add_attributing
 from monoscope.serve.bodies import ChatBody, CompletionBody
 from monoscope.serve.guard import Guard, GuardOptions
 from monoscope.serve.metrics import Metrics
@@ -68,6 +69,7 @@ def make_app(
         add_page(app)
         add_exploring(app, explored)
         add_reading(app, served, explored, context or served.lm.context)
+        add_attributing(app, served, explored)
 
     @app.get("/health")
     async def health() -> Health:

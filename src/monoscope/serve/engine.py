@@ -198,6 +198,14 @@ class Engine:
             self.changed.notify()
         return future
 
+    async def done(self, job: Callable[[], T]) -> T:
+        """What :meth:`do` does, for an event loop.
+
+        Raises:
+            As :meth:`do`, and as the job.
+        """
+        return await asyncio.wrap_future(self.do(job))
+
     def check(self, rules: Sequence[Rule]) -> None:
         """Refuse rules that cannot be carried out.
 

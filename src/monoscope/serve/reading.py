@@ -1,12 +1,11 @@
 """What a page asks the model to read: what fires on a text, and what an edit did to one that was written."""
 
-import asyncio
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
+from monoscope.dictionaries import SparseAutoencoder
 from monoscope.errors import MonoscopeError
 from monoscope.explore.api import Explored
 from monoscope.features.on import strongest
@@ -20,7 +19,6 @@ from monoscope.serve.refusals import refused
 
 LONGEST_TEXT = 20_000
 """Characters."""
-T = TypeVar("T")
 
 
 class Strict(BaseModel):
@@ -77,6 +75,13 @@ class RereadAnswer(BaseModel):
     """Of each written token KL(steered || unsteered), in nats."""
 
 
+def dictionary_of(served: Served) -> SparseAutoencoder:
+    """What a server steers with, on the model's device."""
+    assert served.engine.steered is not None
+    assert served.engine.steered.dictionary is not None
+    return served.engine.steered.dictionary
+
+
 def add_reading(app: FastAPI, served: Served, explored: Explored, context: int) -> None:
     """The two ways to have the model read.
 
@@ -86,12 +91,7 @@ def add_reading(app: FastAPI, served: Served, explored: Explored, context: int) 
         explored: the run, which describes features.
         context: tokens in a window of a long text.
     """
-    assert served.engine.steered is not None
-    lm, dictionary = served.lm, served.engine.steered.dictionary
-    assert dictionary is not None
-
-    async def done(job: Callable[[], T]) -> T:
-        return await asyncio.wrap_future(served.engine.do(job))
+    lm, dictionary = served.lm, dictionary_of(served)
 
     @app.post("/api/lens")
     async def lens(body: LensBody) -> Lens:
@@ -101,7 +101,7 @@ def add_reading(app: FastAPI, served: Served, explored: Explored, context: int) 
             (read,) = read_texts(lm, dictionary, [body.text], context=context)
             return lm.token_strings(read.tokens), strongest(read.codes, dictionary.n_features, body.limit)
 
-        tokens, found = await done(look)
+        tokens, found = await served.engine.done(look)
         index = explored.index()
         return Lens(
             tokens=tokens,
@@ -122,7 +122,7 @@ def add_reading(app: FastAPI, served: Served, explored: Explored, context: int) 
             check_features(dictionary, body.features)
             rules = served.rules_of(body.steering) if body.steering is not None else ()
             served.engine.check(rules)
-            found = await done(
+            found = await served.engine.done(
                 lambda: reread(
                     lm,
                     dictionary,
