@@ -125,6 +125,8 @@ FACTS = {
     "has": {"index": False, "labels": False, "evaluation": False, "model": True},
     "showcase": None,
     "presets": [],
+    "strengths": {},
+    "vectors": [],
 }
 NOTHING_YET = Explored(
     facts=lambda: FACTS,

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from monoscope.commands.drawing import MapMaker
+from monoscope.commands.names import strengths_of
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.page import curve
 from monoscope.commands.run_folder import read_record
 from monoscope.commands.stages import STAGES
+from monoscope.commands.vector.place import vector_names
 from monoscope.explore.api import Explored
 from monoscope.features import FeatureIndex
 from monoscope.features.labels import Labels
@@ -66,6 +68,8 @@ def facts(run: OpenRun, presets: Mapping[str, Any]) -> dict[str, Any]:
         },
         "showcase": _showcase(run),
         "presets": [{"name": name, "steering": told} for name, told in presets.items()],
+        "strengths": strengths_of(folder),
+        "vectors": vector_names(folder),
     }
 
 

@@ -82,6 +82,10 @@ class RunFacts(BaseModel):
     has: Holds
     showcase: ShowcaseFacts | None
     presets: list[Preset]
+    strengths: dict[int, float]
+    """Feature -> the clamp that its calibration recommended, a multiple of its largest activation."""
+    vectors: list[str]
+    """Names of the run's control vectors."""
 
 
 class MetricRow(BaseModel):
