@@ -1,10 +1,12 @@
 import io
+from pathlib import Path
 
 import pytest
 
 from monoscope.commands import demo
 from monoscope.commands.recipe import Recipe
 from monoscope.commands.run_folder import RunFolder
+from monoscope.commands.terminal import someone_is_there
 
 from .conftest import Line
 
@@ -24,26 +26,44 @@ def opened(monkeypatch: pytest.MonkeyPatch, complete_run: RunFolder) -> list[str
     return pages
 
 
-def test_no_browser_without_a_person(line: Line, opened: list[str], complete_run: RunFolder) -> None:
+@pytest.fixture
+def explored(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Runs that were served."""
+    runs: list[Path] = []
+    monkeypatch.setattr(demo, "serve", lambda options, reporter: runs.append(options.run))
+    return runs
+
+
+def test_no_browser_without_a_person(
+    line: Line, opened: list[str], explored: list[Path], complete_run: RunFolder
+) -> None:
     result = line.json("demo", "--out", complete_run.path)
     assert result["report"] == str(complete_run.report)
-    assert opened == []
+    assert opened == explored == []
     assert str(complete_run.report) in line.err
 
 
 def test_a_browser_where_there_is_a_person(
-    line: Line, opened: list[str], complete_run: RunFolder, monkeypatch: pytest.MonkeyPatch
+    line: Line,
+    opened: list[str],
+    explored: list[Path],
+    complete_run: RunFolder,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal())
     assert line("demo", "--out", complete_run.path, "--no-open") == 0
-    assert opened == []
+    assert opened == explored == []
     assert line("demo", "--out", complete_run.path) == 0
     assert opened == [complete_run.report.as_uri()]
+    assert explored == [complete_run.path]
+    monkeypatch.setattr(demo, "can_serve", lambda: False)
+    assert line("demo", "--out", complete_run.path) == 0
+    assert len(explored) == 1
     monkeypatch.delenv("DISPLAY")
     for name in ("WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("sys.platform", "linux")
-    assert not demo.someone_is_there()
+    assert not someone_is_there()
 
 
 def test_the_demonstration_is_a_recipe_like_others() -> None:

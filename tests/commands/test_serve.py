@@ -35,10 +35,12 @@ def test_a_run_is_served_until_ctrl_c(complete_run: RunFolder, tmp_path: Path) -
         said.append(line.strip())
         if line.startswith("Ctrl-C"):
             break
-    address = said[0].split()[2].rstrip(";")
-    token = said[1].removeprefix("token: ")
+    page = said[0].removeprefix("the page: ")
+    address = said[1].split()[2].rstrip(";")
+    token = said[2].removeprefix("token: ")
     assert len(token) > 24
-    assert token in said[2]
+    assert token in said[3]
+    assert page == f"{address.removesuffix('/v1')}/#token={token}"
     shown = read_record(complete_run.showcase / "showcase.json")
     multiple = shown["shown"] if shown["recommended"] is None else shown["recommended"]
     with httpx.Client(headers={"Authorization": f"Bearer {token}"}) as http:

@@ -1,7 +1,5 @@
 """``monoscope demo``: the built-in model and corpus, from nothing to a page to look at, in five minutes."""
 
-import os
-import sys
 import webbrowser
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +12,9 @@ from monoscope.commands.progress import Reporter
 from monoscope.commands.recipe import Recipe
 from monoscope.commands.run import make, run_text
 from monoscope.commands.run_folder import RunFolder
+from monoscope.commands.serve import ServeOptions, can_serve, serve
 from monoscope.commands.showcase import ShowcaseOptions
+from monoscope.commands.terminal import someone_is_there
 from monoscope.dictionaries import AutoencoderOptions, TopK
 from monoscope.evaluate.recovery import RecoveryOptions
 from monoscope.evaluate.report import EvaluateOptions
@@ -43,12 +43,12 @@ def demo_recipe() -> Recipe:
 class DemoOptions:
     """The built-in model and corpus: harvest, train, index, evaluate, turn a feature up, and look.
 
-    The page opens when the first picture is there, and renews itself until all is done. Run again, it opens what was
-    made.
+    The page opens when the first picture is there, and renews itself until all is done; then the explorer opens, and
+    is served until Ctrl-C. Run again, it opens what was made.
     """
 
     open: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = True
-    """Do not open the page in a browser (nor is it without a terminal on standard input)."""
+    """Open nothing in a browser, and end when the report is written (as without a terminal on standard input)."""
     out: Annotated[Path, tyro.conf.arg(metavar="RUN")] = field(default=Path("runs/demo"))
     """Folder of the run."""
     keep_activations: bool = False
@@ -59,24 +59,20 @@ def demo(options: DemoOptions, *, reporter: Reporter | None = None) -> dict[str,
     """Make the demonstration, or go on with it; the result is that of :func:`monoscope.commands.run.run`."""
     reporter = reporter or Reporter()
     folder = RunFolder(options.out)
+    watched = options.open and someone_is_there()
 
     def look(page: Path) -> None:
-        if options.open and someone_is_there():
+        if watched:
             webbrowser.open(page.as_uri())
         else:
             reporter.say(f"the page, which grows as the run does: {page}")
 
-    return make(
+    made = make(
         folder, demo_recipe(), reporter=reporter, keep_activations=options.keep_activations, on_page=look
     )
-
-
-def someone_is_there() -> bool:
-    """True with a terminal on standard input and a screen to open a browser on."""
-    screen = sys.platform in ("darwin", "win32") or any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-    )
-    return sys.stdin is not None and sys.stdin.isatty() and screen
+    if watched and can_serve():
+        serve(ServeOptions(run=folder.path, port=0), reporter=reporter)
+    return made
 
 
 demo_text = run_text

@@ -1,10 +1,11 @@
-"""``monoscope serve``: a run's model behind an OpenAI-compatible address."""
+"""``monoscope serve``: a run in a browser, and its model behind an OpenAI-compatible address."""
 
 import contextlib
 import secrets
 import shlex
 import time
 import tomllib
+import webbrowser
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ from monoscope.commands.names import names_of
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.progress import Reporter
 from monoscope.commands.run_folder import RunFolder, read_record, read_text
+from monoscope.commands.terminal import someone_is_there
 from monoscope.errors import BrokenInput, MonoscopeError, WrongUse
 from monoscope.intervene.plan import parse_plan
 from monoscope.manifest import is_complete
@@ -31,14 +33,17 @@ GOLDEN_GATE = "golden-gate"
 
 @dataclass(frozen=True, kw_only=True)
 class ServeOptions:
-    """Serve the model of a run to any client of OpenAI's, steered for each request by itself.
+    """Serve a run: a page to explore it, and its model for any client of OpenAI's, steered for each request by itself.
 
-    A request steers in its field ``steering``, or by asking for the model ``NAME:PRESET``. Only this machine is
-    listened to, and only whoever knows the token is answered, unless other options say otherwise. Ctrl-C ends it.
+    The page opens in a browser where a person is there. A request steers in its field ``steering``, or by asking for
+    the model ``NAME:PRESET``. Only this machine is listened to, and only whoever knows the token is answered, unless
+    other options say otherwise. Ctrl-C ends it.
     """
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """Folder of the run."""
+    open: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = True
+    """Do not open the page in a browser (nor is it without a terminal on standard input)."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = 8000
@@ -97,6 +102,8 @@ def serve(options: ServeOptions, *, reporter: Reporter | None = None) -> dict[st
             address = f"http://{host}:{listening.getsockname()[1]}"
             for line in greeting(address, token, served.names()):
                 reporter.say(line)
+            if options.open and someone_is_there():
+                webbrowser.open(page_of(address, token))
             seen = explored(opened, served.presets)
             app = make_app(served, guard, seen, context=recipe.harvest.context)
             with contextlib.suppress(KeyboardInterrupt):
@@ -121,11 +128,20 @@ def check(options: ServeOptions) -> None:
         raise WrongUse(f"--longest {options.longest} is no number of tokens", "give 0 or more")
     if not 0 <= options.port < 65536:
         raise WrongUse(f"--port {options.port} is no port", "give 0 to 65535; 0 takes a free one")
-    missing = [each for each in ("fastapi", "uvicorn", "prometheus_client") if find_spec(each) is None]
-    if missing:
+    if missing := missing_packages():
         raise WrongUse(
             f"{' and '.join(missing)} is not installed", "pip install 'monoscope[serve]' installs it"
         )
+
+
+def missing_packages() -> list[str]:
+    """What a server needs and is not installed."""
+    return [each for each in ("fastapi", "uvicorn", "prometheus_client") if find_spec(each) is None]
+
+
+def can_serve() -> bool:
+    """Whether what a server needs is installed."""
+    return not missing_packages()
 
 
 def what_is_served(options: ServeOptions, opened: OpenRun, engine: "Engine") -> "Served":
@@ -187,13 +203,18 @@ def presets_of(path: Path) -> dict[str, Any]:
     return presets
 
 
+def page_of(address: str, token: str | None) -> str:
+    """The explorer's address; what is behind the # stays in the browser."""
+    return f"{address}/" if token is None else f"{address}/#token={token}"
+
+
 def greeting(address: str, token: str | None, models: list[str]) -> list[str]:
     """What is said when the server listens."""
     header = [] if token is None else ["-H", f"Authorization: Bearer {token}"]
     body = f'{{"model": "{models[-1]}", "prompt": "Once upon a time", "max_tokens": 40}}'
     words = ["curl", f"{address}/v1/completions", *header, "-H", "Content-Type: application/json", "-d", body]
     return [
-        f"the page: {address}/{'' if token is None else f'#token={token}'}",
+        f"the page: {page_of(address, token)}",
         f"listening on {address}/v1; models: {', '.join(models)}",
         "no token: whoever reaches the address is answered" if token is None else f"token: {token}",
         shlex.join(words),

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from monoscope.explore.api.page import ASSETS
+from monoscope.explore.api.page import bundle
 from monoscope.serve.refusals import answer, refusal
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-OPEN_TO_ALL = frozenset({"/health", "/"})
+OPEN_TO_ALL = frozenset({"/health"})
 """Paths that need no token; nor do the page's files."""
 LINGERING = 5.0
 """Seconds for which more of a body is taken than is read."""
@@ -84,7 +84,7 @@ class Guard:
             f"https://{headers['host']}",
         ):
             return 403, "pages of other sites may not ask this server", "foreign_origin"
-        is_open = path in OPEN_TO_ALL or path.startswith(ASSETS)
+        is_open = path in OPEN_TO_ALL or path in bundle()
         if not is_open and not self.has_token(headers.get("authorization", "")):
             return 401, "the token is missing or wrong: send Authorization: Bearer TOKEN", "invalid_api_key"
         length = headers.get("content-length", "0")

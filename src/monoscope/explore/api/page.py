@@ -8,8 +8,6 @@ from importlib.resources import files
 from fastapi import FastAPI
 from fastapi.responses import Response
 
-ASSETS = "/assets/"
-"""Where all files but the page lie."""
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -28,8 +26,9 @@ def bundle() -> dict[str, bytes]:
     place = files("monoscope.explore") / "web"
     if not place.is_dir():
         return {}
-    found = {"/": (place / "index.html").read_bytes()}
-    return found | {ASSETS + file.name: file.read_bytes() for file in (place / "assets").iterdir()}
+    top = {f"/{file.name}": file.read_bytes() for file in place.iterdir() if file.is_file()}
+    assets = {f"/assets/{file.name}": file.read_bytes() for file in (place / "assets").iterdir()}
+    return {"/": top.pop("/index.html")} | top | assets
 
 
 def add_page(app: FastAPI) -> None:
