@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test check clean
+.PHONY: demo test check types page clean
 
 demo: $(STAMP)
 	$(BIN)/monoscope demo
@@ -16,6 +16,14 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+
+# What the explorer's page knows of the API, and the page itself, which the package ships: both need Node.
+types: $(STAMP)
+	MONOSCOPE_WRITE_OPENAPI=1 $(BIN)/pytest tests/serve/test_schema.py -k types
+	cd web && npm ci --silent && npm run types
+
+page:
+	cd web && npm ci --silent && npm run check && npm run build
 
 # torch comes first and from the constraints, so that no resolver picks a build with gigabytes of CUDA.
 $(STAMP): pyproject.toml constraints.txt

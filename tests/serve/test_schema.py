@@ -1,6 +1,9 @@
 """The OpenAPI that is served, and requests made from it."""
 
+import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import schemathesis
@@ -14,6 +17,19 @@ PATHS = (
     *("/api/run", "/api/evaluation", "/api/training", "/api/features", "/api/features/{feature}"),
     *("/api/map", "/api/lens", "/api/reread", "/api/attribution"),
 )
+
+
+DESCRIBED = Path(__file__).parents[2] / "web" / "openapi.json"
+"""What the page's own types are made from."""
+
+
+def test_the_page_s_types_are_made_from_what_is_served(server: Running) -> None:
+    """``make types`` writes the file and the types again."""
+    with server.http() as http:
+        served = http.get("/openapi.json").json()
+    if os.environ.get("MONOSCOPE_WRITE_OPENAPI"):
+        DESCRIBED.write_text(json.dumps(served, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    assert json.loads(DESCRIBED.read_text(encoding="utf-8")) == served, "make types"
 
 
 def no_failure(server: Running, examples: int) -> Callable[[], None]:
