@@ -9,11 +9,19 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
+from monoscope.commands.exploring import explored
+from monoscope.commands.open_run import OpenRun
+from monoscope.commands.progress import Reporter
 from monoscope.commands.run_folder import RunFolder, read_record
+from monoscope.commands.serve import ServeOptions, take_dictionary, what_is_served
 from monoscope.dictionaries.files import load
-from monoscope.intervene import Clamp, steer
+from monoscope.intervene import Clamp, EachSteered, steer
 from monoscope.models import load_model
+from monoscope.serve.app import make_app
+from monoscope.serve.engine import Engine
+from monoscope.serve.guard import GuardOptions
 
 from .conftest import Line
 
@@ -115,3 +123,37 @@ def test_a_port_that_is_taken_is_told(complete_run: RunFolder, line: Line) -> No
 
 def test_without_a_run_there_is_nothing_to_serve(line: Line, tmp_path: Path) -> None:
     line.refused(2, "serve", tmp_path / "nowhere")
+
+
+def test_a_run_that_still_learns_is_served_and_grows(run_copy: RunFolder) -> None:
+    """The page asks how far it is; as soon as there is a dictionary, the model reads with it."""
+    hidden = run_copy.path.with_name("hidden")
+    hidden.mkdir()
+    parts = [run_copy.dictionary, run_copy.features, run_copy.evaluation, run_copy.showcase]
+    for part in parts:
+        part.rename(hidden / part.name)
+    run_copy.record(status="running", stages={"harvest": 1.0})
+    opened = OpenRun.at(run_copy.path, Reporter())
+    steered = EachSteered(opened.lm, None)
+    with Engine(opened.lm, steered) as engine:
+        options = ServeOptions(run=run_copy.path)
+        served = what_is_served(options, opened, engine)
+        seen = explored(opened, served.presets, before=lambda: take_dictionary(opened, steered))
+        with TestClient(
+            make_app(served, GuardOptions(token=None), seen), base_url="http://localhost"
+        ) as page:
+            told = page.get("/api/run").json()
+            assert told["status"] == "running"
+            assert [stage["done"] for stage in told["stages"]] == [True, False, False, False, False]
+            assert set(told["has"].values()) == {False}
+            assert page.get("/api/features").status_code == 404
+            answer = page.post("/api/lens", json={"text": "the old dog"})
+            assert answer.status_code == 409
+            assert "yet" in answer.json()["error"]["message"]
+            for part in parts:
+                (hidden / part.name).rename(part)
+            assert page.get("/api/run").json()["has"]["model"]
+            assert page.get("/api/features").json()["total"] > 0
+            assert page.post("/api/lens", json={"text": "the old dog"}).json()["features"]
+            body = {"model": served.lm.name, "prompt": "the", "max_tokens": 3, "steering": "2*3"}
+            assert page.post("/v1/completions", json=body).status_code == 200

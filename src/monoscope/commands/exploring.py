@@ -1,6 +1,6 @@
 """A run as the explorer sees it: its parts are found here, and read once as long as they stay what they are."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from monoscope.commands.drawing import MapMaker
@@ -16,16 +16,24 @@ from monoscope.features.labels import Labels
 from monoscope.manifest import is_complete, read_manifest
 
 
-def explored(run: OpenRun, presets: Mapping[str, Any]) -> Explored:
+def explored(
+    run: OpenRun, presets: Mapping[str, Any], before: Callable[[], object] = lambda: None
+) -> Explored:
     """The run, for a page.
 
     Args:
         run: the run.
         presets: name -> steering, of the server that its model is served by.
+        before: called whenever the facts are asked for: the run may have come further.
     """
     parts = Parts(run)
+
+    def facts_now() -> dict[str, Any]:
+        before()
+        return facts(run, presets)
+
     return Explored(
-        facts=lambda: facts(run, presets),
+        facts=facts_now,
         curve=lambda: curve(run),
         evaluation=lambda: (
             read_record(run.folder.evaluation / "report.json") if is_complete(run.folder.evaluation) else None
@@ -64,7 +72,7 @@ def facts(run: OpenRun, presets: Mapping[str, Any]) -> dict[str, Any]:
             "index": FeatureIndex.is_there(folder.features),
             "labels": is_complete(folder.labels),
             "evaluation": is_complete(folder.evaluation),
-            "model": True,
+            "model": is_complete(folder.dictionary),
         },
         "showcase": _showcase(run),
         "presets": [{"name": name, "steering": told} for name, told in presets.items()],

@@ -1,5 +1,7 @@
 """What can be called by name in a run: its features, its vectors, and how strongly they are steered."""
 
+from functools import cache
+
 from monoscope.commands.calibrate import calibrations
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.run_folder import RunFolder, read_record
@@ -18,10 +20,10 @@ def names_of(opened: OpenRun) -> Names:
     the strength that was recommended.
     """
     folder = opened.folder
-    index = opened.features() if is_complete(folder.features) else None
+    opening = cache(opened.features)
 
     def find(name: str) -> dict[int, float]:
-        found = index.search(name.replace("_", " "), limit=1) if index is not None else []
+        found = opening().search(name.replace("_", " "), limit=1) if is_complete(folder.features) else []
         return {each.feature: 1.0 for each in found}
 
     return Names(

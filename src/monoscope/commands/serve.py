@@ -24,6 +24,7 @@ from monoscope.manifest import is_complete
 from monoscope.models import load_model
 
 if TYPE_CHECKING:
+    from monoscope.intervene import EachSteered
     from monoscope.serve.asking import Served
     from monoscope.serve.engine import Engine
 
@@ -95,7 +96,8 @@ def serve(options: ServeOptions, *, reporter: Reporter | None = None) -> dict[st
     listening = listen(options.host, options.port)
     with contextlib.closing(listening):
         opened = OpenRun(folder, recipe, reporter, lm=load_model(recipe.model, dtype=options.dtype))
-        steered = EachSteered(opened.lm, opened.model_dictionary)
+        steered = EachSteered(opened.lm, None)
+        take_dictionary(opened, steered)
         with Engine(opened.lm, steered, limits) as engine:
             served = what_is_served(options, opened, engine)
             host = f"[{options.host}]" if ":" in options.host else options.host
@@ -104,7 +106,7 @@ def serve(options: ServeOptions, *, reporter: Reporter | None = None) -> dict[st
                 reporter.say(line)
             if options.open and someone_is_there():
                 webbrowser.open(page_of(address, token))
-            seen = explored(opened, served.presets)
+            seen = explored(opened, served.presets, before=lambda: take_dictionary(opened, steered))
             app = make_app(served, guard, seen, context=recipe.harvest.context)
             with contextlib.suppress(KeyboardInterrupt):
                 make_server(app).run(sockets=[listening])
@@ -142,6 +144,16 @@ def missing_packages() -> list[str]:
 def can_serve() -> bool:
     """Whether what a server needs is installed."""
     return not missing_packages()
+
+
+def take_dictionary(opened: OpenRun, steered: "EachSteered") -> None:
+    """Steer with the run's dictionary as soon as there is one: a run may still be learning it.
+
+    Raises:
+        MismatchedArtefact, BrokenInput: it is another model's, or cannot be read.
+    """
+    if steered.dictionary is None and is_complete(opened.folder.dictionary):
+        steered.take(opened.model_dictionary)
 
 
 def what_is_served(options: ServeOptions, opened: OpenRun, engine: "Engine") -> "Served":

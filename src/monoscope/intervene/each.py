@@ -54,11 +54,20 @@ class EachSteered:
         Raises:
             MismatchedArtefact, UnknownSite: as :func:`monoscope.intervene.steer`.
         """
-        self.lm, self.dictionary = lm, None
+        self.lm: LanguageModel = lm
+        self.dictionary: SparseAutoencoder | None = None
         if dictionary is not None:
-            placed(lm, dictionary, None)
-            self.dictionary = on_device(dictionary, lm.device)
+            self.take(dictionary)
         self.known: dict[tuple[Text, ...], Mapping[Site, SiteChange]] = {}
+
+    def take(self, dictionary: SparseAutoencoder) -> None:
+        """Steer with a dictionary from now on.
+
+        Raises:
+            MismatchedArtefact, UnknownSite: as :func:`monoscope.intervene.steer`.
+        """
+        placed(self.lm, dictionary, None)
+        self.dictionary = on_device(dictionary, self.lm.device)
 
     def check(self, rules: Sequence[Rule]) -> None:
         """Refuse rules that cannot be carried out.

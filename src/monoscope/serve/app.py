@@ -34,6 +34,7 @@ REFUSALS: Mapping[int | str, dict[str, Any]] = {
         401: "The token is missing or wrong",
         403: "The request is for another name, or from another site",
         404: "There is no such model",
+        409: "There is no dictionary yet",
         413: "The body is too large",
         429: "Too many texts wait",
         503: "The server is being shut down",

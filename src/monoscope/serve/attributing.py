@@ -57,14 +57,14 @@ def add_attributing(app: FastAPI, served: Served, explored: Explored) -> None:
 
     Args:
         app: what answers.
-        served: the model; it must have a dictionary to steer with.
+        served: the model.
         explored: the run, which describes features.
     """
-    dictionary = dictionary_of(served)
 
     @app.post("/api/attribution")
     async def why(body: AttributionBody) -> AttributionAnswer:
         """Which features speak for a token of a text rather than for the likeliest other one."""
+        dictionary = dictionary_of(served)
         try:
             found = await served.engine.done(lambda: attributed(served.lm, dictionary, body))
         except MonoscopeError as error:

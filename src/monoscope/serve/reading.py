@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from monoscope.dictionaries import SparseAutoencoder
-from monoscope.errors import MonoscopeError
+from monoscope.errors import MonoscopeError, WrongUse
 from monoscope.explore.api import Explored
 from monoscope.features.on import strongest
 from monoscope.features.texts import read_texts
@@ -15,7 +15,7 @@ from monoscope.intervene.edits import check_features
 from monoscope.intervene.reread import reread
 from monoscope.serve.asking import Served
 from monoscope.serve.bodies import Steering
-from monoscope.serve.refusals import refused
+from monoscope.serve.refusals import Refused, refused
 
 LONGEST_TEXT = 20_000
 """Characters."""
@@ -76,10 +76,16 @@ class RereadAnswer(BaseModel):
 
 
 def dictionary_of(served: Served) -> SparseAutoencoder:
-    """What a server steers with, on the model's device."""
-    assert served.engine.steered is not None
-    assert served.engine.steered.dictionary is not None
-    return served.engine.steered.dictionary
+    """What a server steers with, on the model's device.
+
+    Raises:
+        Refused: there is none, or not yet.
+    """
+    steered = served.engine.steered
+    if steered is None or steered.dictionary is None:
+        error = WrongUse("there is no dictionary yet", "ask again when the run has learnt one")
+        raise Refused(409, error, code="no_dictionary")
+    return steered.dictionary
 
 
 def add_reading(app: FastAPI, served: Served, explored: Explored, context: int) -> None:
@@ -87,15 +93,16 @@ def add_reading(app: FastAPI, served: Served, explored: Explored, context: int) 
 
     Args:
         app: what answers.
-        served: the model; it must have a dictionary to steer with.
+        served: the model.
         explored: the run, which describes features.
         context: tokens in a window of a long text.
     """
-    lm, dictionary = served.lm, dictionary_of(served)
+    lm = served.lm
 
     @app.post("/api/lens")
     async def lens(body: LensBody) -> Lens:
         """What fires on a text, and how strongly on each of its tokens."""
+        dictionary = dictionary_of(served)
 
         def look() -> tuple[list[str], list[dict[str, Any]]]:
             (read,) = read_texts(lm, dictionary, [body.text], context=context)
@@ -118,6 +125,7 @@ def add_reading(app: FastAPI, served: Served, explored: Explored, context: int) 
     @app.post("/api/reread")
     async def again(body: RereadBody) -> RereadAnswer:
         """What fired while a text was written, and how far the edit took the model at each token."""
+        dictionary = dictionary_of(served)
         try:
             check_features(dictionary, body.features)
             rules = served.rules_of(body.steering) if body.steering is not None else ()

@@ -46,7 +46,7 @@ class Holds(BaseModel):
     labels: bool
     evaluation: bool
     model: bool
-    """Whether the model itself is served: it writes and reads texts."""
+    """Whether the model is served with a dictionary: it reads texts and writes them steered."""
 
 
 class ShowcaseFacts(BaseModel):
