@@ -131,6 +131,18 @@ def test_a_search_is_the_index_s(page: TestClient, index: FeatureIndex) -> None:
     ]
 
 
+def test_a_word_that_is_being_typed_is_completed(page: TestClient, index: FeatureIndex) -> None:
+    whole = page.get("/api/features", params={"q": "little"}).json()
+    assert whole["searched"] == "little"
+    assert whole["total"]
+    typed = page.get("/api/features", params={"q": "the Litt"}).json()
+    assert typed["searched"].startswith("the litt")
+    assert typed["total"]
+    for unknown in ("zzzqq", "", "litt ", "🙂", "\x00"):
+        assert index.completed(unknown) == unknown
+    assert index.completed("LITT").startswith("litt")
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [

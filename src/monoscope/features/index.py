@@ -173,6 +173,11 @@ class FeatureIndex:
             limit=limit,
         )
 
+    def completed(self, query: str) -> str:
+        """A query while it is typed: a last word that the corpus does not know becomes the commonest that begins so."""
+        check_text(query)
+        return self._lookup.completed(query)
+
     def by_token(
         self, text: str, *, role: str = "fires", where: Filter | str | None = None, limit: int = 10
     ) -> list[SearchResult]:

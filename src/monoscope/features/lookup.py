@@ -1,6 +1,7 @@
 """What the tables of an index know of a word, a token, a description: one array over features for each answer."""
 
 import sqlite3
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -77,6 +78,21 @@ class Lookup:
             sum(occurrences for occurrences, _, _ in rows),
         )
         return -float(np.log(base)), near
+
+    def completed(self, text: str) -> str:
+        """A text whose last word is not finished, with the commonest word of the corpus that begins so.
+
+        As it is where the corpus knows the word in some form, where nothing begins so, and behind a space.
+        """
+        beginning = next(reversed(words_of(text)), "")
+        same = len(text) == len(text.casefold()) and text.casefold().endswith(beginning)
+        if not beginning or not same or self.overlap(beginning) is not None:
+            return text
+        found = self.database.execute(
+            "SELECT text FROM word WHERE text >= :from AND text < :to ORDER BY occurrences DESC, text LIMIT 1",
+            {"from": beginning, "to": beginning + chr(sys.maxunicode)},
+        ).fetchone()
+        return text if found is None else text[: len(text) - len(beginning)] + found[0]
 
     def effect(self, word: str) -> Float[np.ndarray, " n_features"] | None:
         """Effect of every feature on a query word; None when the vocabulary has no way to write it."""

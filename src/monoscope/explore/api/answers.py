@@ -159,6 +159,8 @@ class Rows(BaseModel):
     """Rows of the whole table."""
     more: bool
     """Whether a search found more than are ranked."""
+    searched: str
+    """The query, its last word completed where the corpus does not know it."""
     rows: list[Row]
 
 

@@ -37,7 +37,7 @@ def table(
     Args:
         index: the features.
         labels: their labels, which a search by description knows too.
-        query: what is searched for; empty: all features.
+        query: what is searched for; empty: all features. Of words the last may not be finished.
         by: how.
         where: a filter's text, or nothing.
         sort: a column, with ``-`` in front for the largest first; empty: by score, or by number.
@@ -55,8 +55,10 @@ def table(
     if not (query if by in ("fires", "promotes") else query.strip()):
         order = _all(index, where, sort)
         piece = order[offset : offset + limit].tolist()
-        return Rows(total=len(order), more=False, rows=[_row(index, feature) for feature in piece])
-    found = _search(index, labels, by)(query, limit=RANKED + 1, where=where or None)
+        rows = [_row(index, feature) for feature in piece]
+        return Rows(total=len(order), more=False, searched="", rows=rows)
+    searched = index.completed(query) if by == "words" else query
+    found = _search(index, labels, by)(searched, limit=RANKED + 1, where=where or None)
     more, found = len(found) > RANKED, found[:RANKED]
     if column and column != "score":
         numbers = _column(index, column)
@@ -64,7 +66,7 @@ def table(
     elif sort == "score":
         found = found[::-1]
     rows = [_row(index, each.feature, each) for each in found[offset : offset + limit]]
-    return Rows(total=len(found), more=more, rows=rows)
+    return Rows(total=len(found), more=more, searched=searched, rows=rows)
 
 
 def _search(index: FeatureIndex, labels: Labels | None, by: By) -> Callable[..., list[SearchResult]]:
