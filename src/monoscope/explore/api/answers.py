@@ -2,16 +2,20 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
+
+from monoscope.features.labels.record import Description, ExampleEffect, ShownPattern
+from monoscope.features.record import (
+    CoActivation,
+    Example,
+    Histogram,
+    LogitWeight,
+    Neighbour,
+    TokenShare,
+)
 
 Interval = tuple[float, float]
 """Of 95 %, from its lower end to its upper."""
-
-
-class Plain(BaseModel):
-    """An answer that is built from records; what they hold beside its fields is told too."""
-
-    model_config = ConfigDict(extra="allow")
 
 
 class ModelFacts(BaseModel):
@@ -170,26 +174,7 @@ class Drawing(BaseModel):
     status: Literal["drawing"] = "drawing"
 
 
-class Example(Plain):
-    """A stretch of the corpus and what the feature does on it."""
-
-    kind: str
-    position: int
-    document: int
-    start: int
-    tokens: list[str]
-    activations: list[float]
-    peak: float
-
-
-class Histogram(BaseModel):
-    """How often it is how active: counts between edges, which are logarithms to base 10."""
-
-    edges: list[float]
-    counts: list[int]
-
-
-class Card(Plain):
+class Card(BaseModel):
     """Everything that is known of a feature."""
 
     feature: int
@@ -202,14 +187,14 @@ class Card(Plain):
     mean_activation: float
     histogram: Histogram
     examples: list[Example]
-    tokens: list[dict[str, Any]]
-    promoted: list[dict[str, Any]]
-    suppressed: list[dict[str, Any]]
-    neighbours: list[dict[str, Any]]
-    coactive: list[dict[str, Any]]
-    descriptions: list[dict[str, Any]] = []
-    patterns: list[dict[str, Any]] = []
-    effects: list[dict[str, Any]] = []
+    tokens: list[TokenShare]
+    promoted: list[LogitWeight]
+    suppressed: list[LogitWeight]
+    neighbours: list[Neighbour]
+    coactive: list[CoActivation]
+    descriptions: list[Description] = []
+    patterns: list[ShownPattern] = []
+    effects: list[ExampleEffect] = []
     previous: int | None
     """The alive feature before it."""
     next: int | None
