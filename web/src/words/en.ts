@@ -4,7 +4,7 @@ export const en = {
   languageName: "English",
   skip: "Skip to the content",
   nav: { label: "Screens", home: "Home", features: "Features" },
-  theme: { label: "Colours", auto: "As the system", light: "Light", dark: "Dark" },
+  theme: { label: "Colours", auto: "Auto", light: "Light", dark: "Dark" },
   language: "Language",
   copied: "Copied",
   notCopied: "Copying was refused by the browser",
@@ -24,7 +24,7 @@ export const en = {
   unexpected: "The page failed on something it did not expect.",
 
   home: {
-    title: "Home",
+    inside: "Inside",
     sentence: (features: string, tokens: string) =>
       `Inside this model, at one place, a dictionary of ${features} features was learnt from ${tokens} tokens of text. Each is a direction that fires on something, ideally on one thing only.`,
     noDictionary: (tokens: string) => `A dictionary of features is being learnt from ${tokens} tokens of text.`,

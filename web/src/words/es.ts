@@ -4,7 +4,7 @@ export const es: Words = {
   languageName: "Español",
   skip: "Ir al contenido",
   nav: { label: "Pantallas", home: "Inicio", features: "Rasgos" },
-  theme: { label: "Colores", auto: "Como el sistema", light: "Claro", dark: "Oscuro" },
+  theme: { label: "Colores", auto: "Auto", light: "Claro", dark: "Oscuro" },
   language: "Idioma",
   copied: "Copiado",
   notCopied: "El navegador no ha permitido copiar",
@@ -24,7 +24,7 @@ export const es: Words = {
   unexpected: "La página ha fallado por algo que no esperaba.",
 
   home: {
-    title: "Inicio",
+    inside: "El interior de",
     sentence: (features, tokens) =>
       `En un punto del interior de este modelo, un diccionario de ${features} rasgos se aprendió a partir de ${tokens} tokens de texto. Cada rasgo es una dirección que se activa con algo; lo ideal es que sea con una sola cosa.`,
     noDictionary: (tokens) => `Se está aprendiendo un diccionario de rasgos a partir de ${tokens} tokens de texto.`,
