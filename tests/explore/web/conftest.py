@@ -48,7 +48,7 @@ def explorer(chromium: Any) -> Iterator[Callable[..., Open]]:
         running.append((server, context, made, expected))
         if token is not None:
             page.goto(f"{address}/#token={token}")
-            page.wait_for_function("!location.hash.includes('token')")
+            page.wait_for_selector("header.bar")
             page.evaluate("hash => { location.hash = hash }", hash_)
         else:
             page.goto(address + "/" + hash_)

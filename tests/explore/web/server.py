@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -109,15 +110,8 @@ class Answers:
 
     def features(self, asked: dict[str, str]) -> dict[str, Any]:
         time.sleep(self.seconds.get(asked.get("q", ""), 0.0))
-        numbers = chosen(asked.get("where", ""), self.n_features)
         word = asked.get("q", "")
-        if word:
-            numbers = [each for each in numbers if word in description(each)]
-        sort = asked.get("sort", "-density")
-        backwards, column = sort.startswith("-"), sort.removeprefix("-")
-        rows = numbers
-        if column != "score":
-            rows = sorted(numbers, key=lambda each: row(each)[column], reverse=backwards)
+        rows = ordered(asked.get("where", ""), word, asked.get("sort", "-density"), self.n_features)
         offset, limit = int(asked.get("offset", 0)), int(asked.get("limit", 100))
         found = [row(each) for each in rows[offset : offset + limit]]
         if word:
@@ -154,6 +148,18 @@ def row(feature: int) -> dict[str, Any]:
         "score": None,
         "why": None,
     }
+
+
+@cache
+def ordered(where: str, word: str, sort: str, n_features: int) -> list[int]:
+    """Features that a filter holds for and whose description holds a word, in that order."""
+    numbers = chosen(where, n_features)
+    if word:
+        numbers = [each for each in numbers if word in description(each)]
+    column = sort.removeprefix("-")
+    if column == "score":
+        return numbers
+    return sorted(numbers, key=lambda each: row(each)[column], reverse=sort.startswith("-"))
 
 
 def chosen(where: str, n_features: int) -> list[int]:
@@ -252,54 +258,59 @@ def evaluation() -> dict[str, Any]:
     return {"rows": rows, "recovery": recovery}
 
 
+class Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    answers: Answers
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        if not parts.path.startswith("/api/"):
+            self.file(unquote(parts.path))
+            return
+        path, asked = parts.path.removeprefix("/api/"), dict(parse_qsl(parts.query))
+        self.answers.asked.append((path, asked))
+        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self.refuse(Refusal(401, "the token is missing or wrong", None))
+            return
+        try:
+            self.say(200, "application/json", json.dumps(self.answers.answer(path, asked)).encode())
+        except Refusal as refusal:
+            self.refuse(refusal)
+
+    def file(self, path: str) -> None:
+        place = (BUNDLE / (path.lstrip("/") or "index.html")).resolve()
+        if BUNDLE in place.parents and place.is_file():
+            self.say(200, KINDS[place.suffix], place.read_bytes())
+        else:
+            self.say(404, "text/plain", b"")
+
+    def refuse(self, refusal: Refusal) -> None:
+        error = {"message": str(refusal), "hint": refusal.hint, "code": "refused"}
+        self.say(refusal.status, "application/json", json.dumps({"error": error}).encode())
+
+    def say(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        try:
+            self.wfile.write(body)
+        except (BrokenPipeError, ConnectionResetError):
+            # The page gave up a request whose answer it no longer needs.
+            self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on the terminal."""
+
+
 @contextmanager
 def serving(answers: Answers) -> Iterator[str]:
     """Address of a server with these answers, on this machine."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            if not parts.path.startswith("/api/"):
-                self.file(unquote(parts.path))
-                return
-            path, asked = parts.path.removeprefix("/api/"), dict(parse_qsl(parts.query))
-            answers.asked.append((path, asked))
-            if self.headers.get("Authorization") != f"Bearer {TOKEN}":
-                self.refuse(Refusal(401, "the token is missing or wrong", None))
-                return
-            try:
-                self.say(200, "application/json", json.dumps(answers.answer(path, asked)).encode())
-            except Refusal as refusal:
-                self.refuse(refusal)
-
-        def file(self, path: str) -> None:
-            place = (BUNDLE / (path.lstrip("/") or "index.html")).resolve()
-            if BUNDLE in place.parents and place.is_file():
-                self.say(200, KINDS[place.suffix], place.read_bytes())
-            else:
-                self.say(404, "text/plain", b"")
-
-        def refuse(self, refusal: Refusal) -> None:
-            error = {"message": str(refusal), "hint": refusal.hint, "code": "refused"}
-            self.say(refusal.status, "application/json", json.dumps({"error": error}).encode())
-
-        def say(self, status: int, kind: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Content-Security-Policy", POLICY)
-            self.send_header("X-Content-Type-Options", "nosniff")
-            self.end_headers()
-            try:
-                self.wfile.write(body)
-            except (BrokenPipeError, ConnectionResetError):
-                # The page gave up a request whose answer it no longer needs.
-                self.close_connection = True
-
-        def log_message(self, *_: object) -> None:
-            """Nothing on the terminal."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Answering", (Handler,), {"answers": answers}))
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
