@@ -20,6 +20,10 @@ export interface Run {
   has: { index: boolean; labels: boolean; evaluation: boolean; model: boolean };
   showcase: { feature: number; topic: string } | null;
   presets: { name: string; steering: unknown }[];
+  /** Feature -> the clamp that its calibration recommended, a multiple of its largest activation. */
+  strengths: Record<string, number>;
+  /** Names of the run's control vectors. */
+  vectors: string[];
 }
 
 export type Interval = [number, number];
@@ -37,9 +41,9 @@ export interface Metric {
 
 export interface Recovery {
   share_recovered: number;
-  share_neurons: number;
-  share_pca: number;
-  share_random: number;
+  share_neurons: number | null;
+  share_pca: number | null;
+  share_random: number | null;
   n_concepts: number;
   intervals: Record<string, Interval | null>;
 }
@@ -75,6 +79,8 @@ export interface FeatureRow {
 
 export interface FeatureRows {
   total: number;
+  /** Whether a search found more than are ranked. */
+  more: boolean;
   rows: FeatureRow[];
 }
 
@@ -116,6 +122,9 @@ export interface FeatureRecord {
   patterns?: { text: string; matches: number | null; active: number | null }[];
   effects?: Effect[];
   n_features: number;
+  /** The features before and after it that fire. */
+  previous: number | null;
+  next: number | null;
 }
 
 export type SearchBy = "words" | "fires" | "promotes" | "description";

@@ -40,12 +40,17 @@ export function routeOf({ q, by, where, sort, list }: View): Route {
 
 export function queryOf(view: View): FeatureQuery {
   const { q, by, where } = view;
-  return { q: q.trim(), by, where: where.trim(), sort: sortOf(view) };
+  return { q: by === "fires" || by === "promotes" ? q : q.trim(), by, where: where.trim(), sort: sortOf(view) };
+}
+
+/** Whether something is searched for. A token may be a space; words are not. */
+export function isSearch(q: string, by: SearchBy): boolean {
+  return (by === "fires" || by === "promotes" ? q : q.trim()) !== "";
 }
 
 /** The order, said or not; without a search there is no match to go by. */
-export function sortOf({ q, sort }: View): string {
-  const searching = q.trim() !== "";
+export function sortOf({ q, by, sort }: View): string {
+  const searching = isSearch(q, by);
   if (sort && (searching || sort.replace("-", "") !== "score")) return sort;
   return searching ? "-score" : "-density";
 }

@@ -46,9 +46,11 @@ describe("the view of the table", () => {
 
   it("is in the order of the match only where something is searched", () => {
     expect(sortOf({ ...view, sort: "" })).toBe("-score");
-    expect(sortOf({ ...view, sort: "", q: " " })).toBe("-density");
+    expect(sortOf({ ...view, sort: "", q: " ", by: "words" })).toBe("-density");
     expect(sortOf({ ...view, sort: "-score", q: "" })).toBe("-density");
-    expect(queryOf({ ...view, q: " bridge " })).toEqual({ q: "bridge", by: "fires", where: "alive", sort: "max_activation" });
+    expect(queryOf({ ...view, q: " bridge ", by: "words" })).toEqual({ q: "bridge", by: "words", where: "alive", sort: "max_activation" });
+    expect(queryOf({ ...view, q: " " }).q).toBe(" ");
+    expect(sortOf({ ...view, sort: "", q: " " })).toBe("-score");
   });
 
   it("turns an order around at the second click", () => {

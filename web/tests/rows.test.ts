@@ -36,7 +36,7 @@ describe("pages", () => {
         new Promise((resolve, reject) => {
           signal.addEventListener("abort", () => reject(new DOMException("", "AbortError")));
           const rows = (total: number) => Array.from({ length: Math.min(limit, total - offset) }, (_, each) => offset + each);
-          asked.push({ offset, signal, answer: async (total) => { resolve({ total, rows: rows(total) }); await Promise.resolve(); await Promise.resolve(); } });
+          asked.push({ offset, signal, answer: async (total) => { resolve({ total, more: false, rows: rows(total) }); await Promise.resolve(); await Promise.resolve(); } });
         }),
       () => {},
       (error) => errors.push(error),

@@ -81,6 +81,7 @@ describe("code to copy", () => {
     expect(shellWord("runs/a-1")).toBe("runs/a-1");
     expect(shellWord("it's; rm")).toBe("'it'\\''s; rm'");
     expect(steerCommand("my run", 4)).toContain("monoscope steer 'my run' --feature 4 --clamp 1 --prompt ");
+    expect(steerCommand("r", 4, 0.5)).toContain("--clamp 0.5 ");
     expect(pythonCode('a"b', "builtin", 4)).toContain('ms.load_dictionary("a\\"b/dictionary")');
   });
 });

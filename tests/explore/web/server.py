@@ -106,6 +106,8 @@ class Answers:
             },
             "showcase": {"feature": 12, "topic": "golden_gate_bridge"} if self.has_index else None,
             "presets": [],
+            "strengths": {"13": 0.5},
+            "vectors": [],
         }
 
     def features(self, asked: dict[str, str]) -> dict[str, Any]:
@@ -116,12 +118,14 @@ class Answers:
         found = [row(each) for each in rows[offset : offset + limit]]
         if word:
             found = [{**each, "score": 12.5, "why": f"fires on {word}"} for each in found]
-        return {"total": len(rows), "rows": found}
+        return {"total": len(rows), "more": word == "bee", "rows": found}
 
     def record(self, feature: int) -> dict[str, Any]:
         if feature >= self.n_features:
             raise Refusal(404, f"there is no feature {feature}", f"the last one is {self.n_features - 1}")
-        return record(feature) | {"n_features": self.n_features}
+        silent = [each % 40 == SILENT_FEATURE for each in (feature - 1, feature + 1)]
+        beside = {"previous": feature - 1 - silent[0] if feature else None, "next": feature + 1 + silent[1]}
+        return record(feature) | {"n_features": self.n_features} | beside
 
 
 def description(feature: int) -> str:

@@ -1,5 +1,8 @@
 import type { Words } from "./en";
 
+// A million of something takes "de" in Spanish.
+const tokensOf = (count: string) => `${count}${/(millón|millones|billón|billones)$/.test(count) ? " de" : ""} tokens`;
+
 export const es: Words = {
   languageName: "Español",
   skip: "Ir al contenido",
@@ -26,8 +29,8 @@ export const es: Words = {
   home: {
     inside: "El interior de",
     sentence: (features, tokens) =>
-      `En un punto del interior de este modelo, un diccionario de ${features} rasgos se aprendió a partir de ${tokens} tokens de texto. Cada rasgo es una dirección que se activa con algo; lo ideal es que sea con una sola cosa.`,
-    noDictionary: (tokens) => `Se está aprendiendo un diccionario de rasgos a partir de ${tokens} tokens de texto.`,
+      `En un punto del interior de este modelo, un diccionario de ${features} rasgos se aprendió a partir de ${tokensOf(tokens)} de texto. Cada rasgo es una dirección que se activa con algo; lo ideal es que sea con una sola cosa.`,
+    noDictionary: (tokens) => `Se está aprendiendo un diccionario de rasgos a partir de ${tokensOf(tokens)} de texto.`,
     facts: { model: "Modelo", site: "Punto del modelo", dictionary: "Diccionario", corpus: "Texto", seed: "Semilla", address: "Dirección" },
     dictionary: (features, sparsifier, k) => (k === null ? `${features} rasgos, ${sparsifier}` : `${features} rasgos, ${sparsifier}, ${k} a la vez`),
     start: "Empieza por aquí",
@@ -77,7 +80,7 @@ export const es: Words = {
     training: "Entrenamiento",
     trainingNote: "Varianza sin explicar mientras aprendía el diccionario, con los tokens en escala logarítmica; mejor cuanto menor.",
     trainingAxis: "tokens vistos",
-    trainingLast: (value, tokens) => `${value} tras ${tokens} tokens`,
+    trainingLast: (value, tokens) => `${value} tras ${tokensOf(tokens)}`,
     noTraining: "No hay registro del entrenamiento.",
     noPoints: "Todavía no hay puntos.",
   },
@@ -105,6 +108,7 @@ export const es: Words = {
     starred: "Marcado",
     found: (count) => `${count} rasgos`,
     one: "1 rasgo",
+    more: (count) => `Los ${count} mejores rasgos, de más`,
     none: "Ningún rasgo responde a esto.",
     noneHint: "Prueba con menos palabras, otra forma de buscar o un filtro más amplio.",
     clear: "Borrar todo",
@@ -152,7 +156,7 @@ export const es: Words = {
     max: "Activación máxima",
     mean: "Media cuando está activo",
     silent: "Este rasgo nunca se activó en el texto que se indexó.",
-    silentHint: "Puede estar muerto o esperar algo que este texto no contiene. Aun así, lo que favorecería se sabe por su dirección.",
+    silentHint: "Puede estar muerto o esperar algo que este texto no contiene.",
     histogram: "Con qué fuerza se activa",
     histogramAxis: "activación, escala logarítmica",
     bin: (count, low, high) => `${count} tokens entre ${low} y ${high}`,
