@@ -12,7 +12,7 @@ export interface Run {
   status: "complete" | "running";
   site: string;
   model: { name: string; hash: string };
-  dictionary: { n_features: number; sparsifier: string; k: number | null; hash: string } | null;
+  dictionary: { n_features: number; sparsifier: string; k?: number | null } | null;
   corpus: string;
   n_tokens: number;
   seed: number;
@@ -159,8 +159,8 @@ export function aborted(error: unknown): boolean {
 
 async function refusal(response: Response): Promise<ApiError> {
   try {
-    const { error } = (await response.json()) as { error: { message: string; hint: string | null; code: string } };
-    return new ApiError(error.message, error.hint, error.code, response.status);
+    const { error } = (await response.json()) as { error: { message: string; hint?: string | null; code: string } };
+    return new ApiError(error.message, error.hint ?? null, error.code, response.status);
   } catch {
     return new ApiError(`${response.status} ${response.statusText}`.trim(), null, "unknown", response.status);
   }

@@ -15,6 +15,11 @@ export function tokenParts(text: string): { space: boolean; word: string } {
   return shown.startsWith(" ") ? { space: true, word: shown.slice(1) } : { space: false, word: shown };
 }
 
+/** A description in full; a number and its unit stay on one line. */
+export function described(description: string): string {
+  return visible(description).replace(/(\d) %/g, "$1\u00a0%");
+}
+
 /** A description as lists show it: without the share, which rows have no room for. */
 export function briefly(description: string): string {
   return visible(description).replace(/ \([^()]*of activation\)/, "");

@@ -104,7 +104,7 @@ class Session {
 
   /** Lists hold numbers of one dictionary, so each run has its own. */
   private get listsKey(): string {
-    return `monoscope.lists ${this.run?.dictionary?.hash ?? this.run?.address ?? ""}`;
+    return `monoscope.lists ${this.run?.model.hash ?? ""} ${this.run?.address ?? ""}`;
   }
 
   setLists(lists: Lists): void {

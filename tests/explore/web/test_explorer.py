@@ -188,13 +188,23 @@ def test_a_filter_that_is_none_is_said_beside_it(explorer):
     page = explorer("#/features", expected=(REFUSED,)).page
     page.wait_for_selector(".grid .body a")
     page.fill(".filter input", "bridge <")
-    page.wait_for_selector("#filter-problem .problem")
-    assert "'bridge <' is no filter" in page.locator("#filter-problem").inner_text()
-    assert "for instance" in page.locator("#filter-problem").inner_text()
+    page.wait_for_selector("#refused .problem")
+    assert "'bridge <' is no filter" in page.locator("#refused").inner_text()
+    assert "for instance" in page.locator("#refused").inner_text()
     assert page.locator(".grid").is_visible()
     page.locator(".chip").first.click()
-    until(page, "!document.querySelector('#filter-problem .problem')")
+    until(page, "!document.querySelector('#refused .problem')")
     assert page.input_value(".filter input") == "alive & density<0.01"
+
+
+def test_a_token_is_searched_with_and_without_its_space(explorer):
+    opened = explorer("#/features?q=bridge&by=fires")
+    page = opened.page
+    page.wait_for_selector(".grid .body a")
+    page.get_by_role("button", name="·bridge").click()
+    page.get_by_role("button", name="bridge", exact=True).wait_for()
+    assert [asked["q"] for path, asked in opened.answers.asked if path == "features"] == ["bridge", " bridge"]
+    assert page.input_value("[data-search]") == " bridge"
 
 
 def test_the_keyboard_goes_from_the_table_to_a_feature_and_back(explorer):
@@ -252,7 +262,7 @@ def test_a_feature_shows_its_record(explorer):
     page.wait_for_selector(".feature .measures")
     record = opened.answers.record(12)
     text = page.locator("main").inner_text()
-    assert record["description"] in text
+    assert record["description"] in text.replace("\u00a0%", " %")
     assert record["address"] in text
     assert f"{record['n_active']:,} tokens" in text
     assert not re.search(r"\b(null|undefined|NaN)\b", text)

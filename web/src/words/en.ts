@@ -108,6 +108,8 @@ export const en = {
     one: "1 feature",
     more: (count: string) => `The best ${count} features, of more`,
     none: "No feature goes with this.",
+    spaced: "Most words are tokens that begin with a space:",
+    bare: "Without the space:",
     noneHint: "Try fewer words, another kind of search, or a wider filter.",
     clear: "Clear all",
     keys: "Arrows move, Enter opens, S stars, / searches.",

@@ -110,6 +110,8 @@ export const es: Words = {
     one: "1 rasgo",
     more: (count) => `Los ${count} mejores rasgos, de más`,
     none: "Ningún rasgo responde a esto.",
+    spaced: "Casi todas las palabras son tokens que empiezan por un espacio:",
+    bare: "Sin el espacio:",
     noneHint: "Prueba con menos palabras, otra forma de buscar o un filtro más amplio.",
     clear: "Borrar todo",
     keys: "Flechas para moverse, Intro para abrir, S para marcar, / para buscar.",
