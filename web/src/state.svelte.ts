@@ -76,14 +76,19 @@ class Session {
     () => (this.refused = true),
   );
 
+  /** Another token may be another server's, with another run: whatever was fetched before is forgotten. */
   setToken(token: string): void {
-    this.token = token.trim();
-    this.refused = false;
     try {
-      sessionStorage.setItem(TOKEN, this.token);
+      sessionStorage.setItem(TOKEN, token.trim());
+      if (this.run) {
+        location.reload();
+        return;
+      }
     } catch {
       // It lasts as long as the page.
     }
+    this.token = token.trim();
+    this.refused = false;
   }
 
   setLanguage(language: string): void {
@@ -135,8 +140,8 @@ export function followAddress(): void {
   addEventListener("hashchange", () => {
     const taken = takeToken(location.hash);
     if (taken) {
-      session.setToken(taken.token);
       history.replaceState(null, "", taken.hash);
+      session.setToken(taken.token);
     }
     session.route = parseRoute(location.hash);
   });

@@ -70,6 +70,8 @@ class Answers:
             return {"points": training(), "running": self.status == "running"}
         if path == "evaluation" and self.evaluation is not None:
             return self.evaluation
+        if path.startswith("features") and not self.has_index:
+            raise Refusal(404, "the run has no index yet: it is made after the dictionary", None)
         if path == "features":
             return self.features(asked)
         if found := re.fullmatch(r"features/(\d+)", path):

@@ -79,6 +79,33 @@ def test_without_a_token_it_is_asked_for(explorer):
     assert page.url.endswith("#/feature/12")
 
 
+def test_another_token_begins_anew(explorer):
+    page = explorer("#/feature/12").page
+    page.wait_for_selector(".feature .measures")
+    page.evaluate("window.earlier = true")
+    page.evaluate(f"location.hash = '#token={TOKEN}&/features'")
+    page.wait_for_selector(".grid .body a")
+    assert page.url.endswith("#/features")
+    assert page.evaluate("window.earlier") is None
+
+
+def test_a_slash_searches_from_everywhere(explorer):
+    page = explorer("#/").page
+    for hash_ in ("#/", "#/features", "#/feature/12"):
+        visit(page, hash_)
+        page.locator("h1").focus()
+        page.keyboard.press("/")
+        until(page, "document.activeElement.type === 'search'")
+        assert page.evaluate("document.activeElement.value") == ""
+
+
+def test_what_is_not_indexed_yet_is_said(explorer):
+    answers = Answers(status="running", has_index=False)
+    page = explorer("#/features", answers=answers, expected=(REFUSED,)).page
+    page.wait_for_selector(".failure")
+    assert "no index yet" in page.locator(".failure").inner_text()
+
+
 def test_home_says_what_the_run_is_and_how_good(explorer):
     page = explorer("#/").page
     page.wait_for_selector(".metric")

@@ -88,7 +88,7 @@ export const en = {
     search: "Search",
     searchHint: "Type to search",
     by: "Search by",
-    kinds: { words: "Words, best of all", fires: "What it fires on", promotes: "What it promotes", description: "Its description" },
+    kinds: { words: "Words around it or promoted", fires: "What it fires on", promotes: "What it promotes", description: "Its description" },
     filter: "Filter",
     filterHint: "Conditions, joined with & and |",
     examples: "Examples",
