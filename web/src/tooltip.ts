@@ -5,8 +5,12 @@ export function startTooltips(tip: HTMLElement): () => void {
   const tipped = (event: Event) => (event.target instanceof Element ? event.target.closest<HTMLElement>("[data-tip]") : null);
   const walked = (event: Event) => (event.target instanceof Element ? event.target.closest<HTMLElement>("[data-walk]") : null);
 
+  // What the keyboard shows does not vanish because the page moved under the mouse.
+  let byKeyboard = false;
+
   function hide(): void {
     tip.hidden = true;
+    byKeyboard = false;
   }
 
   function show(element: Element): void {
@@ -23,13 +27,16 @@ export function startTooltips(tip: HTMLElement): () => void {
   function point(walk: Element, to: Element | null): void {
     walk.querySelector(".pointed")?.classList.remove("pointed");
     to?.classList.add("pointed");
+    byKeyboard = to !== null;
     if (to) show(to);
   }
 
   function pointed(event: Event): void {
     const element = tipped(event);
-    if (element) show(element);
-    else hide();
+    if (element) {
+      byKeyboard = false;
+      show(element);
+    } else if (event.type === "click" || !byKeyboard) hide();
   }
 
   function focused(event: FocusEvent): void {
