@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from explore.web.server import TOKEN, Answers, evaluation, serving
+from explore.web.answers import Answers, evaluation
+from explore.web.server import TOKEN, serving
 
 
 @dataclass
@@ -49,6 +50,7 @@ def explorer(chromium: Any) -> Iterator[Callable[..., Open]]:
         if token is not None:
             page.goto(f"{address}/#token={token}")
             page.wait_for_selector("header.bar")
+            assert token not in page.url
             page.evaluate("hash => { location.hash = hash }", hash_)
         else:
             page.goto(address + "/" + hash_)
