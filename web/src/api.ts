@@ -9,7 +9,8 @@ export interface Stage {
 export interface Run {
   name: string;
   address: string;
-  status: "complete" | "running";
+  /** "complete" or "running". */
+  status: string;
   site: string;
   model: { name: string; hash: string };
   dictionary: { n_features: number; sparsifier: string; k?: number | null } | null;
@@ -55,10 +56,10 @@ export interface Evaluation {
 
 export interface TrainingPoint {
   tokens: number;
-  fvu: number | null;
-  l0: number | null;
-  dead_share: number | null;
-  loss: number | null;
+  fvu?: number | null;
+  l0?: number | null;
+  dead_share?: number | null;
+  loss?: number | null;
 }
 
 export interface Training {
@@ -73,8 +74,8 @@ export interface FeatureRow {
   n_active: number;
   max_activation: number;
   mean_activation: number;
-  score: number | null;
-  why: string | null;
+  score?: number | null;
+  why?: string | null;
 }
 
 export interface FeatureRows {
