@@ -1,0 +1,205 @@
+// What the server answers, and how it is asked. Every type of the API is in this file.
+
+export interface Stage {
+  name: string;
+  seconds: number | null;
+  done: boolean;
+}
+
+export interface Run {
+  name: string;
+  address: string;
+  /** "complete" or "running". */
+  status: string;
+  site: string;
+  model: { name: string; hash: string };
+  dictionary: { n_features: number; sparsifier: string; k?: number | null } | null;
+  corpus: string;
+  n_tokens: number;
+  seed: number;
+  stages: Stage[];
+  has: { index: boolean; labels: boolean; evaluation: boolean; model: boolean };
+  showcase: { feature: number; topic: string } | null;
+  presets: { name: string; steering: unknown }[];
+  /** Feature -> the clamp that its calibration recommended, a multiple of its largest activation. */
+  strengths: Record<string, number>;
+  /** Names of the run's control vectors. */
+  vectors: string[];
+}
+
+export type Interval = [number, number];
+export type Baseline = "neurons" | "pca" | "ica" | "random";
+
+export interface Metric {
+  name: string;
+  value: number | null;
+  interval: Interval | null;
+  unit: string;
+  formula: string;
+  misleads: string;
+  baselines: Partial<Record<Baseline, number | null>>;
+}
+
+export interface Recovery {
+  share_recovered: number;
+  share_neurons: number | null;
+  share_pca: number | null;
+  share_random: number | null;
+  n_concepts: number;
+  intervals: Record<string, Interval | null>;
+}
+
+export interface Evaluation {
+  rows: Metric[];
+  recovery: Recovery | null;
+}
+
+export interface TrainingPoint {
+  tokens: number;
+  fvu?: number | null;
+  l0?: number | null;
+  dead_share?: number | null;
+  loss?: number | null;
+}
+
+export interface Training {
+  points: TrainingPoint[];
+  running: boolean;
+}
+
+export interface FeatureRow {
+  feature: number;
+  description: string;
+  density: number;
+  n_active: number;
+  max_activation: number;
+  mean_activation: number;
+  score?: number | null;
+  why?: string | null;
+}
+
+export interface FeatureRows {
+  total: number;
+  /** Whether a search found more than are ranked. */
+  more: boolean;
+  rows: FeatureRow[];
+}
+
+export interface Example {
+  kind: string;
+  position: number;
+  document: number;
+  start: number;
+  tokens: string[];
+  activations: number[];
+  peak: number;
+}
+
+export interface Effect {
+  position: number;
+  loss: (number | null)[];
+  next: number | null;
+  promoted: [string, number][];
+  suppressed: [string, number][];
+}
+
+export interface FeatureRecord {
+  feature: number;
+  address: string;
+  description: string;
+  density: number;
+  n_active: number;
+  max_activation: number;
+  mean_activation: number;
+  /** Edges are log10 of activations, one more than there are counts; both empty for a feature that never fired. */
+  histogram: { edges: number[]; counts: number[] };
+  examples: Example[];
+  tokens: { token: number; text: string; count: number; share: number; lift: number }[];
+  promoted: { token: number; text: string; weight: number }[];
+  suppressed: { token: number; text: string; weight: number }[];
+  neighbours: { feature: number; cosine: number }[];
+  coactive: { feature: number; correlation: number; share: number }[];
+  descriptions?: { method: string; text: string; kind?: string; scores: Record<string, number | null> }[];
+  patterns?: { text: string; matches: number | null; active: number | null }[];
+  effects?: Effect[];
+  n_features: number;
+  /** The features before and after it that fire. */
+  previous: number | null;
+  next: number | null;
+}
+
+export type SearchBy = "words" | "fires" | "promotes" | "description";
+
+export interface FeatureQuery {
+  q: string;
+  by: SearchBy;
+  where: string;
+  /** A column, with "-" in front for the largest first. */
+  sort: string;
+}
+
+/** What the server refused, in its own words. */
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    readonly hint: string | null,
+    readonly code: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+/** The server did not answer at all. */
+export class Unreachable extends Error {}
+
+/** Whether a request was given up by this page itself. */
+export function aborted(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
+}
+
+async function refusal(response: Response): Promise<ApiError> {
+  try {
+    const { error } = (await response.json()) as { error: { message: string; hint?: string | null; code: string } };
+    return new ApiError(error.message, error.hint ?? null, error.code, response.status);
+  } catch {
+    return new ApiError(`${response.status} ${response.statusText}`.trim(), null, "unknown", response.status);
+  }
+}
+
+export interface Api {
+  run(signal?: AbortSignal): Promise<Run>;
+  evaluation(signal?: AbortSignal): Promise<Evaluation>;
+  training(signal?: AbortSignal): Promise<Training>;
+  features(query: Partial<FeatureQuery>, offset: number, limit: number, signal?: AbortSignal): Promise<FeatureRows>;
+  feature(number: number, signal?: AbortSignal): Promise<FeatureRecord>;
+}
+
+/** The API with a token; `refused` is called when the server does not take it. */
+export function openApi(token: () => string, refused: () => void): Api {
+  async function get<Answer>(path: string, signal?: AbortSignal): Promise<Answer> {
+    const headers = { Accept: "application/json", Authorization: `Bearer ${token()}` };
+    let response: Response;
+    try {
+      response = await fetch(`api/${path}`, { headers, ...(signal ? { signal } : {}) });
+    } catch (error) {
+      if (aborted(error)) throw error;
+      throw new Unreachable();
+    }
+    if (response.status === 401) refused();
+    if (!response.ok) throw await refusal(response);
+    return (await response.json()) as Answer;
+  }
+
+  return {
+    run: (signal) => get("run", signal),
+    evaluation: (signal) => get("evaluation", signal),
+    training: (signal) => get("training", signal),
+    features(query, offset, limit, signal) {
+      const said = Object.entries(query).filter(([, value]) => value !== "");
+      const parameters = new URLSearchParams([...said, ["offset", String(offset)], ["limit", String(limit)]]);
+      return get(`features?${parameters}`, signal);
+    },
+    feature: (number, signal) => get(`features/${number}`, signal),
+  };
+}
