@@ -23,7 +23,7 @@ types: $(STAMP)
 	cd web && npm ci --silent && npm run types
 
 page:
-	cd web && npm ci --silent && npm run check && npm run build
+	cd web && npm ci --silent && npm run check && npm run types && npm run build
 
 # torch comes first and from the constraints, so that no resolver picks a build with gigabytes of CUDA.
 $(STAMP): pyproject.toml constraints.txt
