@@ -141,6 +141,7 @@ def test_a_word_that_is_being_typed_is_completed(page: TestClient, index: Featur
     for unknown in ("zzzqq", "", "litt ", "🙂", "\x00"):
         assert index.completed(unknown) == unknown
     assert index.completed("LITT").startswith("litt")
+    assert index.completed("the") == "the"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from monoscope.features.passages import words_of
 
 MOST_FORMS = 16
 """Forms of a query word (by stem) that are looked up."""
+MUCH_RARER = 20
+"""So many times rarer a word is than another that begins with it, to be taken for its beginning."""
 MOST_RANKED = 10_000
 """Features that are ranked when a search of descriptions finds more."""
 NAMED = ((1.0, "own"), (2 / 3, "own near"), (1 / 3, "own near promoted"))
@@ -82,15 +84,16 @@ class Lookup:
     def completed(self, text: str) -> str:
         """A text whose last word is not finished, with the commonest word of the corpus that begins so.
 
-        As it is where the corpus knows the word in some form, where nothing begins so, and behind a space.
+        As it is where the corpus has the word not much more rarely, where nothing begins so, and behind a space.
         """
         beginning = next(reversed(words_of(text)), "")
         same = len(text) == len(text.casefold()) and text.casefold().endswith(beginning)
-        if not beginning or not same or self.overlap(beginning) is not None:
+        if not beginning or not same:
             return text
         found = self.database.execute(
-            "SELECT text FROM word WHERE text >= :from AND text < :to ORDER BY occurrences DESC, text LIMIT 1",
-            {"from": beginning, "to": beginning + chr(sys.maxunicode)},
+            "SELECT text FROM word WHERE text >= :from AND text < :to "
+            "ORDER BY occurrences * (CASE text WHEN :from THEN :rarer ELSE 1 END) DESC, text LIMIT 1",
+            {"from": beginning, "to": beginning + chr(sys.maxunicode), "rarer": MUCH_RARER},
         ).fetchone()
         return text if found is None else text[: len(text) - len(beginning)] + found[0]
 
