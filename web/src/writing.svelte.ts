@@ -59,8 +59,11 @@ export class Writing {
     this.controller = controller;
     this.state = "reading";
     try {
-      const found = await session.api.reread({ prompt, text: this.text, features: this.features, steering }, controller.signal);
-      if (this.controller === controller) this.reread = found;
+      // Activations are those of the untouched model: under the edit, the feature would be found wherever it was put.
+      const question = { prompt, text: this.text, features: this.features };
+      const found = await session.api.reread({ ...question, steering: null }, controller.signal);
+      const pushed = steering ? await session.api.reread({ ...question, features: [], steering }, controller.signal) : found;
+      if (this.controller === controller) this.reread = { ...found, divergence: pushed.divergence };
     } catch (error) {
       if (this.controller === controller && !aborted(error)) this.failure = error;
     }
