@@ -24,5 +24,5 @@ export const SCREENS: Screen[] = [
   { name: "features", component: Features, title: (words) => words.nav.features, available: (run) => run.has.index },
   { name: "feature", component: Feature, title: null, available: (run) => run.has.index },
   { name: "lens", component: Lens, title: (words) => words.lens.nav, available: (run) => run.has.model && run.has.index },
-  { name: "steer", component: Steer, title: (words) => words.steer.nav, available: (run) => run.has.model && run.dictionary !== null },
+  { name: "steer", component: Steer, title: (words) => words.steer.nav, available: (run) => run.has.model && run.has.index },
 ];
