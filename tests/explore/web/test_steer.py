@@ -41,14 +41,18 @@ def test_one_click_writes_both_from_one_seed(explorer):
     plain, steered = sorted(asked(made.answers), key=lambda body: body["steering"] is not None)
     assert steered["steering"] == {"edits": [{"feature": 12, "clamp": 1.5}]}
     assert {**plain, "steering": None} == {**steered, "steering": None}
-    assert plain["stream"] and plain["model"] == "builtin" and plain["prompt"] == "Once upon a time"
+    assert plain["stream"]
+    assert plain["model"] == "builtin"
+    assert plain["prompt"] == "Once upon a time"
     first, second = page.locator(".page").all_inner_texts()
-    assert "plain59" in first and "steered59" in second
+    assert "plain59" in first
+    assert "steered59" in second
     assert HOSTILE[0].strip()[:8] in second
     assert page.locator(".column.steered .page .text span:not(.s0)").count() > 10
     assert page.locator(".moved .nats").count() == page.locator(".column.steered .page .text span").count()
     reread = [body["steering"] for body in asked(made.answers, "reread")]
-    assert reread.count(None) == 2 and len(reread) == 3
+    assert reread.count(None) == 2
+    assert len(reread) == 3
 
 
 def test_what_is_written_comes_in_pieces_and_stops(explorer):
@@ -106,12 +110,14 @@ def test_a_link_brings_everything_back_and_code_says_the_same(explorer):
     page.get_by_role("button", name="Copy link").click()
     link = page.evaluate("navigator.clipboard.readText()")
     state = json.loads(parse_qs(urlsplit(urlsplit(link).fragment).query)["s"][0])
-    assert state["prompt"] == "A fox" and state["seed"] == 77
+    assert state["prompt"] == "A fox"
+    assert state["seed"] == 77
     assert state["columns"][0][0]["feature"] == 77
     page.get_by_role("button", name="As code").click()
     python, curl = page.locator(".code pre").all_inner_texts()
     assert "ms.Rule(ms.Clamp(3), features={77: 1.0})," in python
-    assert '"edits":[{"feature":77,"clamp":3}]' in curl and "/v1/completions" in curl
+    assert '"edits":[{"feature":77,"clamp":3}]' in curl
+    assert "/v1/completions" in curl
     assert "made-up-token" not in curl
     page.goto("about:blank")
     page.goto(link)
