@@ -22,7 +22,7 @@ export interface Run {
   stages: Stage[];
   has: { index: boolean; labels: boolean; evaluation: boolean; model: boolean };
   showcase: { feature: number; topic: string } | null;
-  presets: { name: string; steering: Steering }[];
+  presets: { name: string; steering: unknown }[];
   /** Feature -> the clamp that its calibration recommended, a multiple of its largest activation. */
   strengths: Record<string, number>;
   /** Names of the run's control vectors. */
@@ -238,7 +238,7 @@ export function openApi(token: () => string, refused: () => void): Api {
 
 export interface LensFeature {
   feature: number;
-  description: string | null;
+  description?: string | null;
   max_activation: number;
   /** One for each token. */
   activations: number[];
@@ -251,7 +251,7 @@ export interface Lens {
 
 export interface Vote {
   feature: number;
-  description: string | null;
+  description?: string | null;
   /** The logits, token over rival, that the formula credits this feature with. */
   attribution: number;
   /** How much the same difference really falls when the feature is switched off. */

@@ -119,8 +119,11 @@ function editOf({ feature, vector, verb, strength, scope, when }: Edit): Steerin
 }
 
 /** A preset of the run, as a column to change; null where it says more than a column holds. */
-export function columnOf(steering: Steering): Column | null {
-  const edits = steering.edits.map((told) => {
+export function columnOf(steering: unknown): Column | null {
+  const told = typeof steering === "object" && steering !== null && "edits" in steering ? steering.edits : null;
+  if (!Array.isArray(told) || !told.length) return null;
+  const edits = told.map((each: unknown) => {
+    const told = (typeof each === "object" && each !== null ? each : {}) as Record<string, unknown>;
     const verb = VERBS.find((each) => told[each] !== undefined);
     const strength = verb === "ablate" ? 1 : verb ? told[verb] : undefined;
     return verb ? sharedEdit({ scope: "all", when: null, vector: null, feature: null, ...told, verb, strength }) : null;

@@ -57,7 +57,7 @@ describe("what the server is asked", () => {
     const steering = { edits: [{ feature: 1589, clamp: 1 }, { feature: 2, ablate: true, scope: "prompt" }] };
     const column = columnOf(steering);
     expect(column && steeringOf(column)).toEqual(steering);
-    expect(columnOf({ edits: [{ feature: 1 }] })).toBeNull();
+    for (const odd of [{ edits: [{ feature: 1 }] }, { edits: [] }, "2*412", null, [3]]) expect(columnOf(odd)).toBeNull();
   });
 
   it("is code that says the same", () => {

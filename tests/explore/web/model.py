@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from explore.web.server import HOSTILE, HOSTILE_FEATURE, Answers, Refusal, description
+from explore.web.answers import HOSTILE, HOSTILE_FEATURE, Answers, Refusal, description
 
 LARGEST = 40.0
 

@@ -5,8 +5,9 @@ from urllib.parse import quote
 
 import pytest
 
+from explore.web.browsing import REFUSED, ready, until
 from explore.web.model import Model, tokens_of
-from explore.web.test_explorer import AXE, REFUSED, ready, until
+from explore.web.test_everywhere import AXE
 
 TEXT = "Tom had a piano. He played it."
 LENS = f"#/lens?text={quote(TEXT)}"

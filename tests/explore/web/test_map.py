@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from explore.web.browsing import until
 from explore.web.model import Model
-from explore.web.test_explorer import AXE, until
+from explore.web.test_everywhere import AXE
 
 GPU = ("GL Driver Message", "GroupMarkerNotSet")
 """What Chromium says of drawing without a graphics card."""

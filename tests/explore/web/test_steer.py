@@ -5,9 +5,10 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
+from explore.web.answers import HOSTILE
+from explore.web.browsing import REFUSED, until
 from explore.web.model import Model
-from explore.web.server import HOSTILE
-from explore.web.test_explorer import AXE, REFUSED, until
+from explore.web.test_everywhere import AXE
 
 
 def opened(explorer, hash_="#/steer", answers=None, **options):
