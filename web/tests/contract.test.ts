@@ -16,7 +16,7 @@ it("what the server describes is what the page takes it for", () => {
     fits<Training, Served["Training"]>(),
     fits<FeatureRows, Served["Rows"]>(),
     fits<Omit<FeatureRecord, Open>, Omit<Served["Card"], Open>>(),
-    fits<Lens, Served["LensAnswer"]>(),
+    fits<Lens, Served["Lens"]>(),
     fits<Attribution, Served["AttributionAnswer"]>(),
     fits<Reread, Served["RereadAnswer"]>(),
   ];
