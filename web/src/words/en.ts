@@ -265,7 +265,7 @@ export const en = {
       attribution: "Credited by the formula",
       ablation: "Measured by switching it off",
       bars: (attribution: string, ablation: string) => `credited ${attribution} logits, measured ${ablation}`,
-      rest: (logits: string) => `Everything else, other features included: ${logits} logits.`,
+      rest: (logits: string) => `The features that weigh most here. What no feature of the dictionary explains weighs ${logits} logits by the same formula.`,
     },
   },
 

@@ -267,7 +267,7 @@ export const es: Words = {
       attribution: "Atribuido por la fórmula",
       ablation: "Medido al apagarlo",
       bars: (attribution, ablation) => `atribuidos ${attribution} logits, medidos ${ablation}`,
-      rest: (logits) => `Todo lo demás, incluidos otros rasgos: ${logits} logits.`,
+      rest: (logits) => `Los rasgos que más pesan aquí. Lo que no explica ningún rasgo del diccionario pesa ${logits} logits según la misma fórmula.`,
     },
   },
 
