@@ -1,5 +1,7 @@
 // What the server answers, and how it is asked. Every type of the API is in this file.
 
+import { events } from "./events";
+
 export interface Stage {
   name: string;
   seconds: number | null;
@@ -173,22 +175,35 @@ export interface Api {
   training(signal?: AbortSignal): Promise<Training>;
   features(query: Partial<FeatureQuery>, offset: number, limit: number, signal?: AbortSignal): Promise<FeatureRows>;
   feature(number: number, signal?: AbortSignal): Promise<FeatureRecord>;
+  lens(text: string, limit: number, signal?: AbortSignal): Promise<Lens>;
+  attribution(text: string, position: number, limit: number, signal?: AbortSignal): Promise<Attribution>;
+  reread(question: RereadQuestion, signal?: AbortSignal): Promise<Reread>;
+  /** The map's bytes; null while it is still being drawn. */
+  map(signal?: AbortSignal): Promise<ArrayBuffer | null>;
+  /** What the model writes, piece by piece. */
+  write(question: WriteQuestion, signal?: AbortSignal): AsyncGenerator<string>;
 }
 
 /** The API with a token; `refused` is called when the server does not take it. */
 export function openApi(token: () => string, refused: () => void): Api {
-  async function get<Answer>(path: string, signal?: AbortSignal): Promise<Answer> {
-    const headers = { Accept: "application/json", Authorization: `Bearer ${token()}` };
+  async function ask(address: string, accept: string, signal?: AbortSignal, body?: unknown): Promise<Response> {
+    const headers: Record<string, string> = { Accept: accept, Authorization: `Bearer ${token()}` };
+    const sent = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
     let response: Response;
     try {
-      response = await fetch(`api/${path}`, { headers, ...(signal ? { signal } : {}) });
+      response = await fetch(address, { headers, ...sent, ...(signal ? { signal } : {}) });
     } catch (error) {
       if (aborted(error)) throw error;
       throw new Unreachable();
     }
     if (response.status === 401) refused();
     if (!response.ok) throw await refusal(response);
-    return (await response.json()) as Answer;
+    return response;
+  }
+
+  async function get<Answer>(path: string, signal?: AbortSignal, body?: unknown): Promise<Answer> {
+    return (await (await ask(`api/${path}`, "application/json", signal, body)).json()) as Answer;
   }
 
   return {
@@ -201,5 +216,97 @@ export function openApi(token: () => string, refused: () => void): Api {
       return get(`features?${parameters}`, signal);
     },
     feature: (number, signal) => get(`features/${number}`, signal),
+    lens: (text, limit, signal) => get("lens", signal, { text, limit }),
+    attribution: (text, position, limit, signal) => get("attribution", signal, { text, position, limit }),
+    reread: (question, signal) => get("reread", signal, question),
+    async map(signal) {
+      const response = await ask("api/map", "application/octet-stream", signal);
+      return response.status === 202 ? null : await response.arrayBuffer();
+    },
+    async *write(question, signal) {
+      const response = await ask("v1/completions", "text/event-stream", signal, { ...question, stream: true });
+      if (!response.body) throw new Unreachable();
+      for await (const said of events(response.body)) {
+        if (said === "[DONE]") return;
+        const { choices, error } = JSON.parse(said) as Piece;
+        if (error) throw new ApiError(error.message, error.hint ?? null, error.code ?? "unknown", 500);
+        for (const { text } of choices ?? []) if (text) yield text;
+      }
+    },
   };
+}
+
+export interface LensFeature {
+  feature: number;
+  description?: string | null;
+  max_activation: number;
+  /** One for each token. */
+  activations: number[];
+}
+
+export interface Lens {
+  tokens: string[];
+  features: LensFeature[];
+}
+
+export interface Vote {
+  feature: number;
+  description?: string | null;
+  /** The logits, token over rival, that the formula credits this feature with. */
+  attribution: number;
+  /** How much the same difference really falls when the feature is switched off. */
+  ablation: number;
+}
+
+export interface Attribution {
+  token: string;
+  probability: number;
+  against: string;
+  against_probability: number;
+  difference: number;
+  rest: number;
+  features: Vote[];
+}
+
+export type Verb = "clamp" | "active" | "add" | "ablate";
+
+/** One edit as the server reads it: a target, one verb, and where and when it acts. */
+export type SteeringEdit = { feature?: number; vector?: string; scope?: string; when?: { feature: number; above: number } } & {
+  [verb in Verb]?: number | boolean;
+};
+
+export interface Steering {
+  edits: SteeringEdit[];
+}
+
+export interface RereadQuestion {
+  prompt: string;
+  text: string;
+  features: number[];
+  steering: Steering | null;
+}
+
+export interface Reread {
+  /** Of prompt and text, the special first one included. */
+  tokens: string[];
+  /** Where the text begins among them. */
+  start: number;
+  /** Of each feature, one for each token. */
+  activations: number[][];
+  /** Nats by which steering moved the prediction, one for each written token. */
+  divergence: number[];
+}
+
+export interface WriteQuestion {
+  model: string;
+  prompt: string;
+  max_tokens: number;
+  temperature: number;
+  seed: number;
+  steering: Steering | null;
+}
+
+interface Piece {
+  choices?: { text?: string }[];
+  error?: { message: string; hint?: string; code?: string };
 }

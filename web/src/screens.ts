@@ -5,6 +5,8 @@ import type { Run } from "./api";
 import Feature from "./screens/Feature.svelte";
 import Features from "./screens/Features.svelte";
 import Home from "./screens/Home.svelte";
+import Lens from "./screens/Lens.svelte";
+import Steer from "./screens/Steer.svelte";
 import type { Words } from "./words/en";
 
 export interface Screen {
@@ -21,4 +23,6 @@ export const SCREENS: Screen[] = [
   { name: "", component: Home, title: (words) => words.nav.home, available: () => true },
   { name: "features", component: Features, title: (words) => words.nav.features, available: (run) => run.has.index },
   { name: "feature", component: Feature, title: null, available: (run) => run.has.index },
+  { name: "lens", component: Lens, title: (words) => words.lens.nav, available: (run) => run.has.model && run.has.index },
+  { name: "steer", component: Steer, title: (words) => words.steer.nav, available: (run) => run.has.model && run.has.index },
 ];

@@ -13,7 +13,7 @@ export type Theme = (typeof THEMES)[number];
 const TOKEN = "monoscope.token";
 
 /** What a browser keeps; where it keeps nothing, nothing is read. */
-function recall(key: string): string | null {
+export function recall(key: string): string | null {
   try {
     return localStorage.getItem(key);
   } catch {
@@ -22,7 +22,7 @@ function recall(key: string): string | null {
 }
 
 /** Whether it was kept. */
-function remember(key: string, value: string): boolean {
+export function remember(key: string, value: string): boolean {
   try {
     localStorage.setItem(key, value);
     return true;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { Evaluation, FeatureRecord, FeatureRows, Run, Training } from "../src/api";
+import type { Attribution, Evaluation, FeatureRecord, FeatureRows, Lens, Reread, Run, Training } from "../src/api";
 import type { components } from "../src/openapi";
 
 type Served = components["schemas"];
@@ -16,6 +16,9 @@ it("what the server describes is what the page takes it for", () => {
     fits<Training, Served["Training"]>(),
     fits<FeatureRows, Served["Rows"]>(),
     fits<Omit<FeatureRecord, Open>, Omit<Served["Card"], Open>>(),
+    fits<Lens, Served["Lens"]>(),
+    fits<Attribution, Served["AttributionAnswer"]>(),
+    fits<Reread, Served["RereadAnswer"]>(),
   ];
-  expect(compared).toHaveLength(5);
+  expect(compared).toHaveLength(8);
 });

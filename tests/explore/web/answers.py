@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -56,6 +57,22 @@ class Answers:
             return self.features(asked)
         if found := re.fullmatch(r"features/(\d+)", path):
             return self.record(int(found.group(1)))
+        raise Refusal(404, f"there is no {path} here", None)
+
+    def map(self) -> bytes | None:
+        """The map's bytes; none while it is being drawn.
+
+        Raises:
+            Refusal: there is none.
+        """
+        raise Refusal(404, "there is no map here", None)
+
+    def made(self, path: str, body: dict[str, Any]) -> dict[str, Any] | Iterator[str]:
+        """The answer to a question with a body, or the events of one that is written bit by bit.
+
+        Raises:
+            Refusal: it is refused.
+        """
         raise Refusal(404, f"there is no {path} here", None)
 
     def run(self) -> dict[str, Any]:

@@ -41,9 +41,37 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(Refusal(401, "the token is missing or wrong", None))
             return
         try:
-            self.say(200, "application/json", json.dumps(self.answers.answer(path, asked)).encode())
+            if path == "map":
+                found = self.answers.map()
+                waiting = json.dumps({"status": "drawing"}).encode()
+                self.say(202 if found is None else 200, "application/octet-stream", found or waiting)
+            else:
+                self.say(200, "application/json", json.dumps(self.answers.answer(path, asked)).encode())
         except Refusal as refusal:
             self.refuse(refusal)
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self.refuse(Refusal(401, "the token is missing or wrong", None))
+            return
+        try:
+            found = self.answers.made(self.path.removeprefix("/api").strip("/"), body)
+        except Refusal as refusal:
+            self.refuse(refusal)
+            return
+        if isinstance(found, dict):
+            self.say(200, "application/json", json.dumps(found).encode())
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        try:
+            for event in found:
+                self.wfile.write(f"data: {event}\n\n".encode())
+                self.wfile.flush()
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
 
     def file(self, path: str) -> None:
         place = (BUNDLE / (path.lstrip("/") or "index.html")).resolve()

@@ -110,7 +110,7 @@ def test_a_phone_shows_all_without_scrolling_sideways(explorer):
     for hash_ in PLACES:
         visit(page, hash_)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, hash_
-        assert page.locator(".bar").bounding_box()["height"] < 60
+        assert page.locator(".bar").bounding_box()["height"] < 80
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

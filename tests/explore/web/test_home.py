@@ -49,4 +49,4 @@ def test_home_follows_a_run_at_work(explorer):
     answers.status, answers.has_index, answers.evaluation = "complete", True, evaluation()
     page.wait_for_selector(".metric")
     assert page.locator(".stages .done").count() == 3
-    assert page.locator("nav a").all_inner_texts() == ["Home", "Features"]
+    assert page.locator("nav a").all_inner_texts() == ["Home", "Features", "Lens", "Steer"]

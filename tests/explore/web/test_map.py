@@ -1,0 +1,139 @@
+"""The map beside the table, in a browser."""
+
+import numpy as np
+import pytest
+
+from explore.web.browsing import until
+from explore.web.model import Model
+from explore.web.test_everywhere import AXE
+
+GPU = ("GL Driver Message", "GroupMarkerNotSet")
+"""What Chromium says of drawing without a graphics card."""
+
+
+def cloud(count: int) -> np.ndarray:
+    """Places of so many features, the first in the middle and nothing else near it."""
+    places = np.random.default_rng(0).uniform(-1, 1, (count, 2)).astype(np.float32)
+    places[np.hypot(*places.T) < 0.1] = 0.9
+    places[0] = 0
+    return places
+
+
+def opened(explorer, answers, hash_="#/features", **options):
+    """The features with their map shown."""
+    made = explorer(hash_, answers=answers, expected=GPU, **options)
+    made.page.wait_for_selector("[data-map]")
+    made.page.locator("[data-map]").click()
+    made.page.wait_for_selector(".map canvas")
+    return made
+
+
+def middle(page) -> tuple[float, float]:
+    """Where the middle of the map is."""
+    page.locator(".map").scroll_into_view_if_needed()
+    box = page.locator(".map").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_it_says_that_it_is_drawn_and_waits(explorer):
+    page = opened(explorer, Model(n_features=500, points=cloud(500), drawings=1)).page
+    page.wait_for_selector(".map .wait")
+    assert "is being drawn" in page.locator(".map .wait").inner_text()
+    until(page, "document.querySelector('.features').textContent.includes('500 features, those')")
+    assert page.locator(".map .wait").count() == 0
+    page.reload()
+    page.wait_for_selector(".map canvas")
+
+
+def test_a_point_is_named_and_opened_and_the_map_moves(explorer):
+    page = opened(explorer, Model(n_features=500, points=cloud(500))).page
+    until(page, "!document.querySelector('.map .wait')")
+    x, y = middle(page)
+    page.mouse.move(x + 3, y + 3)
+    page.wait_for_selector(".map .card")
+    until(page, "/^0 \\w/.test(document.querySelector('.map .card').textContent)")
+    page.mouse.move(x + 30, y)
+    page.mouse.down()
+    page.mouse.move(x + 90, y + 20, steps=3)
+    page.mouse.up()
+    assert page.url.endswith("#/features")
+    page.mouse.move(x + 60, y + 20)
+    until(page, "document.querySelector('.map .card b')?.textContent === '0'")
+    page.mouse.wheel(0, -600)
+    page.mouse.move(x + 61, y + 20)
+    assert page.locator(".map .card b").inner_text() == "0"
+    page.locator(".map .reset").click()
+    page.mouse.move(x, y)
+    page.mouse.click(x, y)
+    page.wait_for_selector(".feature .measures")
+    assert page.url.endswith("#/feature/0")
+
+
+def test_what_a_search_finds_is_counted_and_marked(explorer):
+    made = opened(
+        explorer, Model(n_features=500, points=cloud(500)), "#/features?where=feature%3D3|feature%3D4"
+    )
+    until(made.page, "document.querySelector('.features').textContent.includes('2 of the search are bright')")
+    assert any(asked.get("limit") == "1000" for path, asked in made.answers.asked if path == "features")
+
+
+def test_without_webgl_a_sample_is_drawn_and_said(explorer):
+    made = explorer("#/", answers=Model(n_features=60_000, points=cloud(60_000)), expected=GPU)
+    page = made.page
+    page.evaluate(
+        "() => { const get = HTMLCanvasElement.prototype.getContext;"
+        " HTMLCanvasElement.prototype.getContext = function (kind, ...rest)"
+        " { return kind.startsWith('webgl') ? null : get.call(this, kind, ...rest) } }"
+    )
+    page.evaluate("location.hash = '#/features'")
+    page.wait_for_selector("[data-map]")
+    page.locator("[data-map]").click()
+    until(page, "document.querySelector('.features').textContent.includes('50,000 of 60,000 points')")
+    page.wait_for_timeout(200)
+    painted = page.evaluate(
+        "() => { const canvas = document.querySelector('.map canvas');"
+        " const all = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;"
+        " return all.filter((each, place) => place % 4 === 3 && each).length }"
+    )
+    assert painted > 10_000
+
+
+def test_two_hundred_thousand_points_are_panned_frame_by_frame(explorer, record_property):
+    page = opened(explorer, Model(n_features=200_000, points=cloud(200_000))).page
+    until(page, "document.querySelector('.features').textContent.includes('200,000 features, those')")
+    x, y = middle(page)
+    measured = page.evaluate(
+        """([x, y]) => new Promise(done => {
+          const canvas = document.querySelector('.map canvas'), times = [];
+          const event = (kind, at) => canvas.dispatchEvent(new PointerEvent(kind,
+            { clientX: x + at, clientY: y, pointerId: 1, pointerType: 'mouse', bubbles: true }));
+          canvas.setPointerCapture = () => {};
+          event('pointerdown', 0);
+          let before = performance.now();
+          const step = now => {
+            times.push(now - before); before = now;
+            event('pointermove', times.length * 2);
+            if (times.length < 60) requestAnimationFrame(step);
+            else { event('pointercancel', 0); done(times.slice(5).sort((a, b) => a - b)) }
+          };
+          requestAnimationFrame(step);
+        })""",
+        [x, y],
+    )
+    record_property("milliseconds_a_frame", measured[len(measured) // 2])
+    assert len(measured) == 55
+    page.wait_for_selector(".map .reset")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_is_accessible_and_fits(explorer, width):
+    page = opened(explorer, Model(n_features=500, points=cloud(500)), width=width).page
+    until(page, "!document.querySelector('.map .wait')")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".map canvas").first.get_attribute("aria-hidden") == "true"
+    assert "with the keyboard, the table" in page.locator(".features").text_content()
+    if not AXE.is_file():
+        pytest.skip("needs `npm ci` in web")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found["violations"]] == []
