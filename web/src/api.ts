@@ -84,6 +84,8 @@ export interface FeatureRows {
   total: number;
   /** Whether a search found more than are ranked. */
   more: boolean;
+  /** The query, its last word completed where the corpus hardly knows it. */
+  searched: string;
   rows: FeatureRow[];
 }
 

@@ -2,13 +2,15 @@
 
 import { aborted } from "./api";
 
-export type Load<Row> = (offset: number, limit: number, signal: AbortSignal) => Promise<{ total: number; more: boolean; rows: Row[] }>;
+export type Load<Row> = (offset: number, limit: number, signal: AbortSignal) => Promise<{ total: number; more: boolean; searched?: string; rows: Row[] }>;
 
 /** Rows that are there, and those that are on their way. Pages that are no longer wanted are given up. */
 export class Pages<Row> {
   total = 0;
   /** Whether there are more than can be fetched. */
   more = false;
+  /** What was searched for, where a word that was being typed was completed. */
+  searched = "";
   /** Whether the first page came. */
   begun = false;
   private readonly pages = new Map<number, Row[]>();
@@ -49,11 +51,11 @@ export class Pages<Row> {
     const controller = new AbortController();
     this.coming.set(page, controller);
     this.load(page * this.size, this.size, controller.signal).then(
-      ({ total, more, rows }) => {
+      ({ total, more, searched, rows }) => {
         if (this.coming.get(page) !== controller) return;
         this.coming.delete(page);
         this.pages.set(page, rows);
-        [this.total, this.more] = [total, more];
+        [this.total, this.more, this.searched] = [total, more, searched ?? ""];
         this.begun = true;
         this.changed();
       },

@@ -26,6 +26,10 @@ class Refusal(Exception):
         self.status, self.hint = status, hint
 
 
+COMPLETED = {"brid": "bridge"}
+"""Words that are completed while they are typed."""
+
+
 @dataclass
 class Answers:
     """What the API says."""
@@ -117,7 +121,12 @@ class Answers:
         found = [row(each) for each in rows[offset : offset + limit]]
         if word:
             found = [{**each, "score": 12.5, "why": f"fires on {word}"} for each in found]
-        return {"total": len(rows), "more": word == "bee", "rows": found}
+        return {
+            "total": len(rows),
+            "more": word == "bee",
+            "searched": COMPLETED.get(word, word),
+            "rows": found,
+        }
 
     def record(self, feature: int) -> dict[str, Any]:
         if feature >= self.n_features:

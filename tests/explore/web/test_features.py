@@ -35,6 +35,14 @@ def test_a_hundred_thousand_rows_scroll(explorer):
     assert len(offsets) < 10
 
 
+def test_what_a_word_was_completed_to_is_said(explorer):
+    page = explorer("#/features?q=brid").page
+    page.wait_for_selector(".grid .body a")
+    assert "for “bridge”" in page.locator(".found").inner_text()
+    page.fill("[data-search]", "bridge")
+    until(page, "!document.querySelector('.found').textContent.includes('“')")
+
+
 def test_search_as_one_types_keeps_the_rows_until_new_ones_come_and_forgets_the_old_question(explorer):
     answers = Answers(evaluation=evaluation(), seconds={"bri": 0.6})
     opened = explorer("#/features", answers=answers)

@@ -105,6 +105,7 @@ export const en = {
     star: "Star",
     starred: "Starred",
     found: (count: string) => `${count} features`,
+    completed: (query: string) => `for “${query}”`,
     one: "1 feature",
     more: (count: string) => `The best ${count} features, of more`,
     none: "No feature goes with this.",
