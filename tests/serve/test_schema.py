@@ -67,11 +67,17 @@ def no_failure(server: Running, examples: int) -> Callable[[], None]:
     return send
 
 
+# The server's own threads may draw a random number while a request is made up.
+DRAWS = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+
+
+@DRAWS
 def test_requests_by_the_schema_break_nothing(server: Running) -> None:
     no_failure(server, 60)()
     assert server.idle()
 
 
+@DRAWS
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_many_requests_by_the_schema_break_nothing(server: Running) -> None:

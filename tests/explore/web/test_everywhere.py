@@ -113,7 +113,7 @@ def test_a_phone_shows_all_without_scrolling_sideways(explorer):
         assert page.locator(".bar").bounding_box()["height"] < 80
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_finds_nothing(explorer, scheme):
     if not AXE.is_file():
         pytest.skip("needs `npm ci` in web")

@@ -98,6 +98,7 @@ def test_without_webgl_a_sample_is_drawn_and_said(explorer):
     assert painted > 10_000
 
 
+@pytest.mark.slow
 def test_two_hundred_thousand_points_are_panned_frame_by_frame(explorer, record_property):
     page = opened(explorer, Model(n_features=200_000, points=cloud(200_000))).page
     until(page, "document.querySelector('.features').textContent.includes('200,000 features, those')")

@@ -107,7 +107,7 @@ export const es: Words = {
     star: "Marcar",
     starred: "Marcado",
     found: (count) => `${count} rasgos`,
-    completed: (query) => `de «${query}»`,
+    completed: (query) => `para «${query}»`,
     one: "1 rasgo",
     more: (count) => `Los ${count} mejores rasgos, de más`,
     none: "Ningún rasgo responde a esto.",
