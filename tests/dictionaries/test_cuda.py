@@ -31,6 +31,7 @@ infinity = float("inf")
 
 
 @pytest.mark.skipif(not find_spec("triton"), reason="Triton is not installed")
+@pytest.mark.slow
 def test_kernels_are_right_in_the_interpreter() -> None:
     command = [sys.executable, "-m", "pytest", __file__, "-m", "gpu", "-p", "no:cacheprovider"]
     environment = os.environ | {"TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""}

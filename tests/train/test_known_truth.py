@@ -120,6 +120,7 @@ def test_l1_finds_every_feature_and_halves_it() -> None:
     assert result.scale <= 0.6
 
 
+@pytest.mark.slow
 def test_two_seeds_find_the_same_directions(tied: SparseAutoencoder) -> None:
     """Median of the best cosines of features that are alive. Measured: 1.00, random directions .44."""
     other = learn(TopK(3), replace(SHORT, seed=1))
@@ -236,6 +237,7 @@ def absorption(dictionary: SparseAutoencoder, families: PlantedFamilies) -> tupl
     return 1 - float(fires.mean()), 1 - float(left)
 
 
+@pytest.mark.slow
 def test_matryoshka_absorbs_less_and_explains_less() -> None:
     """Means of four worlds, measured: absorption .61 and .32, FVE .94 and .89."""
     results = []
