@@ -114,7 +114,16 @@ def test_why_a_token_is_said_is_what_attribution_finds(
             logits = tiny_llama.forward(tokens[None, :place])[0, -1]
         fall = given.difference - float(logits[token] - logits[rival])
         assert each["ablation"] == pytest.approx(fall, abs=1e-3)
-    behind = http.post("/api/attribution", json={"text": TEXT, "position": len(shown)}).json()
+    # A special token in the text is not shown, and is not counted.
+    special = tiny_llama.tokenizer.decode(sorted(tiny_llama.special_ids)[:1])
+    seen = http.post("/api/lens", json={"text": f"The {special} old bridge"}).json()["tokens"]
+    for place in range(1, len(seen)):
+        asked = {"text": f"The {special} old bridge", "position": place}
+        assert http.post("/api/attribution", json=asked).json()["token"] == seen[place]
+    behind = http.post(
+        "/api/attribution",
+        json={"text": TEXT, "position": len(shown)},
+    ).json()
     assert behind["probability"] >= behind["against_probability"]
     assert http.post("/api/attribution", json={"text": TEXT, "position": 999}).status_code == 400
     assert http.post("/api/attribution", json={"text": "word " * 4000, "position": 3000}).status_code == 400

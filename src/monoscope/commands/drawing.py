@@ -3,10 +3,11 @@
 import multiprocessing
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
+from threading import Lock
 
+from monoscope.commands.open_run import OpenRun
+from monoscope.commands.progress import Reporter
 from monoscope.commands.run_folder import RunFolder
-from monoscope.dictionaries.files import load
-from monoscope.features import FeatureIndex
 from monoscope.features.map import FeatureMap, MapOptions, draw_map, read_map, write_map
 from monoscope.manifest import is_complete, read_manifest
 
@@ -19,11 +20,9 @@ def draw(run: Path) -> None:
         WrongUse: too few features fire.
         MonoscopeError: umap-learn is not installed.
     """
-    folder, options = RunFolder(run), MapOptions()
-    made_from = read_manifest(folder.dictionary, "dictionary").hash
-    index = FeatureIndex.open(folder.features, dictionary_hash=made_from)
-    made = draw_map(load(folder.dictionary).directions, index.alive, options)
-    write_map(made, folder.map, dictionary_hash=made_from, options=options)
+    opened, options = OpenRun.at(run, Reporter()), MapOptions()
+    made = draw_map(opened.dictionary.directions, opened.features().alive, options)
+    write_map(made, opened.folder.map, dictionary_hash=opened.dictionary_hash, options=options)
 
 
 class MapMaker:
@@ -31,6 +30,7 @@ class MapMaker:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
+        self.lock = Lock()
         self.drawing: tuple[str, Future[None]] | None = None
         self.known: tuple[str, FeatureMap] | None = None
 
@@ -40,6 +40,10 @@ class MapMaker:
         Raises:
             MissingInput, WrongUse, MonoscopeError: as :func:`draw`, told to whoever asks next.
         """
+        with self.lock:
+            return self._now()
+
+    def _now(self) -> FeatureMap | None:
         wanted = read_manifest(self.folder.dictionary, "dictionary").hash
         if self.known is not None and self.known[0] == wanted:
             return self.known[1]

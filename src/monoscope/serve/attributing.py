@@ -82,13 +82,14 @@ def attributed(lm: LanguageModel, dictionary: SparseAutoencoder, body: Attributi
         WrongUse: the text has no such place, or what is before it does not fit the context.
     """
     tokens = lm.tokenize(body.text)
-    n_special = int(lm.bos_id is not None)
-    place = body.position + n_special
-    if place > len(tokens):
+    # Counted as the lens shows them; behind the last comes what is not there yet.
+    shown = [place for place, token in enumerate(tokens.tolist()) if token not in lm.special_ids]
+    if body.position > len(shown):
         raise WrongUse(
-            f"the text has {len(tokens) - n_special} tokens, and {body.position} is beyond them",
+            f"the text has {len(shown)} tokens, and {body.position} is beyond them",
             "ask for one of them, or for what comes after the last",
         )
+    place = [*shown, len(tokens)][body.position]
     before = tokens[:place]
     if place > lm.context:
         raise WrongUse(

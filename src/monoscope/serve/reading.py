@@ -97,6 +97,12 @@ def add_reading(app: FastAPI, served: Served, explored: Explored, context: int) 
         explored: the run, which describes features.
         context: tokens in a window of a long text.
     """
+    add_lens(app, served, explored, context)
+    add_rereading(app, served)
+
+
+def add_lens(app: FastAPI, served: Served, explored: Explored, context: int) -> None:
+    """What fires on a text."""
     lm = served.lm
 
     @app.post("/api/lens")
@@ -121,6 +127,11 @@ def add_reading(app: FastAPI, served: Served, explored: Explored, context: int) 
                 for each in found
             ],
         )
+
+
+def add_rereading(app: FastAPI, served: Served) -> None:
+    """What an edit did to a text."""
+    lm = served.lm
 
     @app.post("/api/reread")
     async def again(body: RereadBody) -> RereadAnswer:
