@@ -116,14 +116,14 @@ def test_options_an_expression_and_json_say_the_same(
         assert line.json(*words, "--steering", steering) == by_options
 
 
-def clamped(run: RunFolder, feature: int, tokens: int) -> tuple:
+def with_clamp(run: RunFolder, feature: int, tokens: int) -> tuple:
     """The command with one feature held."""
     held = ("--feature", feature, "--clamp", 9)
     return ("steer", run.path, *held, "--prompt", PROMPT, "--tokens", tokens)
 
 
 def test_texts_end_before_a_stop_string(line: Line, complete_run: RunFolder, feature: int) -> None:
-    words = clamped(complete_run, feature, tokens=20)
+    words = with_clamp(complete_run, feature, tokens=20)
     whole = line.json(*words)
     stop = whole["default"][5:8]
     cut = line.json(*words, "--stop", stop)
@@ -133,7 +133,7 @@ def test_texts_end_before_a_stop_string(line: Line, complete_run: RunFolder, fea
 
 
 def test_watched_features_are_told_for_every_token(line: Line, complete_run: RunFolder, feature: int) -> None:
-    words = clamped(complete_run, feature, tokens=6)
+    words = with_clamp(complete_run, feature, tokens=6)
     told = line.json(*words, "--watch", feature, "--watch", 1)["watched"]
     assert [each["feature"] for each in told["features"]] == [feature, 1]
     for side in ("default", "steered"):
