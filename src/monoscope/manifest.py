@@ -19,6 +19,8 @@ from typing import Any
 
 from monoscope.errors import BrokenInput, MismatchedArtefact, MissingInput, OutOfSpace
 
+MANIFEST = "manifest.json"
+"""The file that completes an artefact."""
 SCHEMA = 1
 """Version of every artefact's layout; a reader refuses others."""
 
@@ -77,7 +79,7 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
         MissingInput: there is no such artefact.
         BrokenInput: the manifest is unreadable, of another schema, or of another kind.
     """
-    path = Path(folder) / "manifest.json"
+    path = Path(folder) / MANIFEST
     if not path.is_file():
         raise MissingInput(
             f"{folder} holds no complete {kind}",
@@ -101,7 +103,7 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
 
 def is_complete(folder: Path) -> bool:
     """True when the folder holds a finished artefact."""
-    return (Path(folder) / "manifest.json").is_file()
+    return (Path(folder) / MANIFEST).is_file()
 
 
 def check_parent(folder: Path, manifest: Manifest, name: str, expected: str) -> None:
@@ -173,7 +175,7 @@ def _disk_is_full(error: Exception) -> bool:
 def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     """Complete the artefact in ``folder``; returns the manifest with its versions filled in."""
     complete = replace(manifest, versions=manifest.versions or versions())
-    path = Path(folder) / "manifest.json"
+    path = Path(folder) / MANIFEST
     part = path.with_suffix(".part")
     part.write_text(
         json.dumps(asdict(complete), indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8"

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import openai
 import pytest
 import torch
 
+from monoscope.commands.vector.train import keep
 from monoscope.dictionaries import AutoencoderOptions, SparseAutoencoder, TopK
 from monoscope.errors import UnknownName, WrongUse
 from monoscope.explore.api import Explored
@@ -22,6 +24,7 @@ from monoscope.serve.asking import Served
 from monoscope.serve.engine import Engine, EngineOptions
 from monoscope.serve.guard import GuardOptions
 from monoscope.serve.server import listen, make_server
+from monoscope.vectors import Shelf
 
 SITE = "blocks.1.resid_post"
 N_FEATURES = 96
@@ -128,15 +131,20 @@ FACTS = {
     "strengths": {},
     "vectors": [],
 }
-NOTHING_YET = Explored(
-    facts=lambda: FACTS,
-    curve=lambda: [{"step": 1, "tokens": 100, "fvu": 0.5}],
-    evaluation=lambda: None,
-    index=lambda: None,
-    labels=lambda index: None,
-    map=lambda: None,
-)
-"""A run that has just been begun."""
+
+
+def young(place: Path) -> Explored:
+    """A run that has just been begun; its vectors are written to a folder."""
+    return Explored(
+        facts=lambda: FACTS,
+        curve=lambda: [{"step": 1, "tokens": 100, "fvu": 0.5}],
+        record=lambda name: None,
+        index=lambda: None,
+        labels=lambda index: None,
+        map=lambda: None,
+        vectors=Shelf(place / "vectors"),
+        keep=keep,
+    )
 
 
 @contextmanager
@@ -165,10 +173,17 @@ def running(
 
 
 @pytest.fixture(scope="session")
-def server(tiny_llama: LanguageModel, dictionary: SparseAutoencoder, live: list[int]) -> Iterator[Running]:
+def server(
+    tiny_llama: LanguageModel,
+    dictionary: SparseAutoencoder,
+    live: list[int],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Running]:
     """A server with a preset ``loud``."""
     presets = {"loud": {"edits": [{"feature": live[0], "clamp": 20}]}}
-    with running(tiny_llama, dictionary, presets=presets, explored=NOTHING_YET) as made:
+    with running(
+        tiny_llama, dictionary, presets=presets, explored=young(tmp_path_factory.mktemp("run"))
+    ) as made:
         yield made
 
 

@@ -1,19 +1,21 @@
 """A run as the explorer sees it: its parts are found here, and read once as long as they stay what they are."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from monoscope.commands.drawing import MapMaker
 from monoscope.commands.names import strengths_of
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.page import curve
-from monoscope.commands.run_folder import read_record
-from monoscope.commands.stages import STAGES
-from monoscope.commands.vector.place import vector_names
-from monoscope.explore.api import Explored
+from monoscope.commands.run_folder import RESULT, read_record
+from monoscope.commands.stages import stages_of
+from monoscope.commands.vector.train import keep
+from monoscope.explore.api import Explored, RecordName
 from monoscope.features import FeatureIndex
 from monoscope.features.labels import Labels
 from monoscope.manifest import is_complete, read_manifest
+from monoscope.vectors import Shelf
 
 
 def explored(
@@ -35,12 +37,12 @@ def explored(
     return Explored(
         facts=facts_now,
         curve=lambda: curve(run),
-        evaluation=lambda: (
-            read_record(run.folder.evaluation / "report.json") if is_complete(run.folder.evaluation) else None
-        ),
+        record=parts.record,
         index=parts.index,
         labels=parts.labels,
         map=MapMaker(run.folder),
+        vectors=Shelf(run.folder.vectors),
+        keep=keep,
     )
 
 
@@ -60,13 +62,14 @@ def facts(run: OpenRun, presets: Mapping[str, Any]) -> dict[str, Any]:
             "n_features": record["n_features"],
             "sparsifier": record["sparsifier"]["name"],
             "k": record["sparsifier"].get("k"),
+            "d_model": run.lm.width(run.site),
         },
         "corpus": recipe.corpus,
         "n_tokens": recipe.training.n_tokens,
         "seed": recipe.training.seed,
         "stages": [
             {"name": stage.name, "seconds": seconds.get(stage.name), "done": stage.name in seconds}
-            for stage in STAGES
+            for stage in stages_of(recipe)
         ],
         "has": {
             "index": FeatureIndex.is_there(folder.features),
@@ -77,7 +80,7 @@ def facts(run: OpenRun, presets: Mapping[str, Any]) -> dict[str, Any]:
         "showcase": _showcase(run),
         "presets": [{"name": name, "steering": told} for name, told in presets.items()],
         "strengths": strengths_of(folder),
-        "vectors": vector_names(folder),
+        "vectors": list(Shelf(folder.vectors)),
     }
 
 
@@ -95,6 +98,34 @@ class Parts:
         self.run = run
         self._index: tuple[str, FeatureIndex] | None = None
         self._labels: tuple[str, Labels | None] | None = None
+        self._records: dict[Path, tuple[tuple[int, int], dict[str, Any]]] = {}
+
+    def record(self, name: RecordName) -> dict[str, Any] | None:
+        """What was written down under a name; None before there is any, or where it is of another dictionary."""
+        path = self._place(name)
+        if path is None or not path.is_file():
+            return None
+        told = path.stat()
+        written = told.st_ino, told.st_mtime_ns
+        if path not in self._records or self._records[path][0] != written:
+            self._records[path] = written, read_record(path)
+        return self._records[path][1]
+
+    def _place(self, name: RecordName) -> Path | None:
+        folder = self.run.folder
+        match name:
+            case "evaluation":
+                return folder.evaluation / "report.json"
+            case "showcase":
+                return folder.showcase / "showcase.json"
+            case "glimpse":
+                return folder.glimpse
+            case analysis:
+                place = folder.analyses / analysis
+                if not is_complete(place):
+                    return None
+                made_from = read_manifest(place, "analysis").parents["dictionary"]
+                return place / RESULT if made_from == self.run.dictionary_hash else None
 
     def index(self) -> FeatureIndex | None:
         """The index; None before there is one."""

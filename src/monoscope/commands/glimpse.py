@@ -46,7 +46,8 @@ def glimpse(lm: LanguageModel, store: ActivationStore, site: Site) -> dict[str, 
         site: the neurons' site.
 
     Returns:
-        ``title``, ``text`` and ``rows`` as :mod:`monoscope.explore.report` takes them, and the neuron's number.
+        ``title``, ``text`` and ``rows`` as :mod:`monoscope.explore.report` takes them, and ``neuron``, its number, with
+        ``block``, ``n_neurons`` (those of the block) and ``n_tokens`` (those looked at).
     """
     strongest = largest_activations(store, site)
     documents = store.rows.document_ids.reshape(-1)
@@ -66,6 +67,9 @@ def glimpse(lm: LanguageModel, store: ActivationStore, site: Site) -> dict[str, 
     rows = [window(lm, store, place, values) for place in peaks[neuron]]
     return {
         "neuron": neuron,
+        "block": site.block,
+        "n_neurons": len(peaks),
+        "n_tokens": strongest.n_tokens,
         "title": f"Neuron {neuron} of block {site.block}",
         "text": (
             f"Its strongest texts among {strongest.n_tokens:,} tokens, each from another document. Of the block's "

@@ -13,11 +13,12 @@ from typing import Annotated, Any
 import tyro
 
 from monoscope.activations import ActivationStore, Corpus, TokenRows, harvest
+from monoscope.commands.indexing import direct_effects
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.page import Page
 from monoscope.commands.progress import Reporter
 from monoscope.commands.run import FINAL, through
-from monoscope.commands.stages import STAGES, direct_effects
+from monoscope.commands.stages import STAGES, stages_of
 from monoscope.dictionaries import SparseAutoencoder
 from monoscope.documents import Document
 from monoscope.errors import BrokenInput, MismatchedArtefact, WrongUse
@@ -57,7 +58,9 @@ def index_run(options: IndexCommand, *, reporter: Reporter | None = None) -> dic
         through(opened, STAGES[2:3], lambda path: None)
         if options.more_tokens:
             add_text(opened, options.more_tokens)
-            Page(opened).write(FINAL, [stage.name for stage in STAGES], complete=opened.folder.complete)
+            Page(opened).write(
+                FINAL, [stage.name for stage in stages_of(opened.recipe)], complete=opened.folder.complete
+            )
         opened.folder.tidy()
     index = opened.features()
     return {

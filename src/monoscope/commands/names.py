@@ -5,11 +5,10 @@ from functools import cache
 from monoscope.commands.calibrate import calibrations
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.run_folder import RunFolder, read_record
-from monoscope.commands.vector.place import vector_names
 from monoscope.intervene.plan import Names
 from monoscope.intervene.topic import text_words
 from monoscope.manifest import is_complete
-from monoscope.vectors import ControlVector, load
+from monoscope.vectors import Shelf
 
 
 def names_of(opened: OpenRun) -> Names:
@@ -27,7 +26,10 @@ def names_of(opened: OpenRun) -> Names:
         return {each.feature: 1.0 for each in found}
 
     return Names(
-        features=shown_feature(folder), vectors=vectors_of(folder), find=find, strengths=strengths_of(folder)
+        features=shown_feature(folder),
+        vectors=Shelf(folder.vectors),
+        find=find,
+        strengths=strengths_of(folder),
     )
 
 
@@ -57,12 +59,3 @@ def strengths_of(folder: RunFolder) -> dict[int, float]:
         if alone and strength is not None and all(about[key] == value for key, value in plain.items()):
             found[int(name)] = float(strength)
     return found
-
-
-def vectors_of(folder: RunFolder) -> dict[str, ControlVector]:
-    """Name -> control vector of the run.
-
-    Raises:
-        BrokenInput: one cannot be read.
-    """
-    return {name: load(folder.vectors / name) for name in vector_names(folder)}

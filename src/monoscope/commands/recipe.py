@@ -52,6 +52,18 @@ KIND_OF_VALUE = {int: "a whole number", float: "a number", bool: "true or false"
 
 
 @dataclass(frozen=True, kw_only=True)
+class BesideOptions:
+    """Further dictionaries of the same activations: what splits as they grow, and what is found again."""
+
+    widths: tuple[int, ...] = ()
+    """Features of narrower or wider dictionaries."""
+    seeds: tuple[int, ...] = ()
+    """Seeds of further dictionaries as wide as the run's own."""
+    n_tokens: int = 1_000_000
+    """Tokens that each of them learns from."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """All that decides what a run makes."""
 
@@ -75,6 +87,8 @@ class Recipe:
     """What is measured."""
     showcase: ShowcaseOptions = field(default_factory=ShowcaseOptions)
     """Which feature is shown at work."""
+    beside: BesideOptions = field(default_factory=BesideOptions)
+    """Which dictionaries it is compared with; none unless given."""
 
     def to_table(self) -> dict[str, Any]:
         """The recipe as TOML and JSON can hold it; what is None is left out."""

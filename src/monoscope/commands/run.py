@@ -16,7 +16,7 @@ from monoscope.commands.page import Page
 from monoscope.commands.progress import Reporter
 from monoscope.commands.recipe import Recipe, check_same, read_recipe
 from monoscope.commands.run_folder import RunFolder, read_record
-from monoscope.commands.stages import STAGES, Stage
+from monoscope.commands.stages import STAGES, Stage, stages_of
 from monoscope.errors import MonoscopeError
 from monoscope.models import LanguageModel, load_model
 
@@ -71,7 +71,7 @@ def make(
     *,
     reporter: Reporter,
     keep_activations: bool,
-    stages: Sequence[Stage] = STAGES,
+    stages: Sequence[Stage] | None = None,
     on_page: Callable[[Path], None] = lambda path: None,
 ) -> dict[str, Any]:
     """Make what a recipe says in a folder, or go on with it.
@@ -81,7 +81,7 @@ def make(
         recipe: what; its site may be any name that the model knows.
         reporter: told how far it is.
         keep_activations: whether activations stay when all is done.
-        stages: those that are wanted.
+        stages: those that are wanted; None: all that the recipe asks for, which completes the run.
         on_page: called once, when there is something to look at.
     """
     began = monotonic()
@@ -117,9 +117,10 @@ def middle(lm: LanguageModel) -> str:
     return f"blocks.{lm.n_blocks // 2}.resid_post"
 
 
-def through(opened: OpenRun, stages: Sequence[Stage], on_page: Callable[[Path], None]) -> None:
-    """Make the stages that are not made, the page around each of them."""
-    folder, page = opened.folder, Page(opened, on_page)
+def through(opened: OpenRun, stages: Sequence[Stage] | None, on_page: Callable[[Path], None]) -> None:
+    """Make the stages that are not made, the page around each of them; None: all, which completes the run."""
+    folder, page, whole = opened.folder, Page(opened, on_page), stages is None
+    stages = stages_of(opened.recipe) if stages is None else stages
     if folder.complete and all(stage.is_done(opened) for stage in stages) and folder.report.is_file():
         on_page(folder.report)
         return
@@ -139,7 +140,7 @@ def through(opened: OpenRun, stages: Sequence[Stage], on_page: Callable[[Path], 
     began = monotonic()
     page.write(FINAL, done, complete=True)
     record_seconds(folder, FINAL, monotonic() - began)
-    if stages is STAGES:
+    if whole:
         folder.record(status="complete")
 
 

@@ -15,7 +15,8 @@
       analyses/       NAME/result.json and figure.svg of every analysis that was asked for
       showcase/       showcase.json: one feature at work
       steering/       NAME/calibration.json and figure.svg of every strength that was looked for
-      vectors/        NAME/vector.safetensors and figure.svg of every control vector
+      beside/         NAME/, a run each: narrower dictionaries, and ones of other seeds, to compare with
+      vectors/        NAME/vector.safetensors, pairs.jsonl and figure.svg of every control vector
       report.html     all of it to look at, written again after every stage
 """
 
@@ -113,6 +114,11 @@ class RunFolder:
     def vectors(self) -> Path:
         """Folder of the control vectors, one artefact each."""
         return self.path / "vectors"
+
+    @property
+    def beside(self) -> Path:
+        """Folder of the dictionaries that this one is compared with, a run each."""
+        return self.path / "beside"
 
     @property
     def glimpse(self) -> Path:

@@ -3,28 +3,25 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from monoscope.activations import ActivationStore
+from monoscope.commands.beside import compared, do_compare, is_compared
 from monoscope.commands.glimpse import glimpse
+from monoscope.commands.indexing import index_store
 from monoscope.commands.open_run import OpenRun
+from monoscope.commands.recipe import Recipe
 from monoscope.commands.run_folder import check_parents, write_record, write_text
 from monoscope.commands.showcase import showcase
 from monoscope.errors import MismatchedArtefact
 from monoscope.evaluate.report import evaluate
-from monoscope.features import FeatureIndex, build_index, logit_weights
-from monoscope.features.logits import LogitWeights
+from monoscope.features import FeatureIndex
 from monoscope.manifest import check_parent, is_complete, read_manifest
-from monoscope.models import LanguageModel, Site
 from monoscope.train import ALONE, Mesh, train
 
 Renew = Callable[[bool], None]
 """Writes the page again: True now, False when that is due."""
-
-ADDED = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
-"""Kinds of sites whose directions are added to the residual stream, and so reach the logits directly."""
 
 
 def is_harvested(run: OpenRun) -> bool:
@@ -102,30 +99,7 @@ def is_indexed(run: OpenRun) -> bool:
 
 def do_index(run: OpenRun, renew: Renew) -> None:
     """Note what every feature fires on and writes."""
-    dictionary, store = run.model_dictionary, run.training()
-    with run.reporter.stage("index") as advance:
-        build_index(
-            dictionary,
-            store,
-            vocabulary=run.lm.vocabulary_strings(),
-            logit_weights=direct_effects(run.lm, run.site),
-            address=run.address,
-            out=run.folder.features,
-            options=run.recipe.index,
-            progress=advance,
-        )
-
-
-def direct_effects(lm: LanguageModel, site: Site) -> LogitWeights | None:
-    """What maps directions of a site to logits; None where they are not added to the residual stream."""
-    if site.kind not in ADDED:
-        return None
-    return partial(
-        logit_weights,
-        unembedding=lm.unembedding(),
-        norm_weight=lm.final_norm_weight(),
-        centres=lm.final_norm_centres,
-    )
+    index_store(run, run.training())
 
 
 def is_evaluated(run: OpenRun) -> bool:
@@ -184,6 +158,8 @@ class Stage:
     """Whether its artefact is there and fits."""
     do: Callable[[OpenRun, Renew], None]
     """Makes the artefact."""
+    is_wanted: Callable[[Recipe], bool] = lambda recipe: True
+    """Whether a recipe asks for it."""
 
 
 STAGES: tuple[Stage, ...] = (
@@ -192,5 +168,11 @@ STAGES: tuple[Stage, ...] = (
     Stage("index", is_indexed, do_index),
     Stage("evaluate", is_evaluated, do_evaluate),
     Stage("showcase", is_shown, do_showcase),
+    Stage("beside", is_compared, lambda run, renew: do_compare(run), lambda recipe: bool(compared(recipe))),
 )
 """The whole line, in order; the page is written around each."""
+
+
+def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
+    """Those of the line that a recipe asks for."""
+    return tuple(stage for stage in STAGES if stage.is_wanted(recipe))

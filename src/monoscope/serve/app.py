@@ -26,6 +26,7 @@ from monoscope.serve.metrics import Metrics
 from monoscope.serve.reading import add_reading
 from monoscope.serve.refusals import say_in_openai_words
 from monoscope.serve.streams import HungUp, unless_hung_up
+from monoscope.serve.vectors import add_vectors
 
 REFUSALS: Mapping[int | str, dict[str, Any]] = {
     status: {"model": Refusal, "description": said}
@@ -71,6 +72,7 @@ def make_app(
         add_exploring(app, explored)
         add_reading(app, served, explored, context or served.lm.context)
         add_attributing(app, served, explored)
+        add_vectors(app, served, explored)
 
     @app.get("/health")
     async def health() -> Health:

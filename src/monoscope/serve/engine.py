@@ -206,6 +206,14 @@ class Engine:
         """
         return await asyncio.wrap_future(self.do(job))
 
+    def breathe(self) -> None:
+        """Write one step of all texts in the middle of a job; called by a long job itself, in the engine's thread."""
+        with self.changed:
+            if self.closing:
+                raise Closed("the server is being shut down", "ask again when it is back")
+            self._let_in()
+        self._try_step()
+
     def check(self, rules: Sequence[Rule]) -> None:
         """Refuse rules that cannot be carried out.
 
@@ -244,11 +252,7 @@ class Engine:
     def _run(self) -> None:
         while self._take_up():
             self._work()
-            try:
-                self._step()
-            except Exception as error:
-                # Whatever it was, the texts it happened to are lost, and the next ones may be well.
-                self._fail(error)
+            self._try_step()
         for handle in [*self.writing.values(), *self.waiting]:
             handle.tell(Closed("the server was shut down before the text was written", "ask again"))
         for future, _ in self.jobs:
@@ -260,22 +264,22 @@ class Engine:
             while True:
                 if self.closing:
                     return False
-                self._leave()
-                while self.waiting and len(self.writing) < self.options.slots:
-                    handle = self.waiting.popleft()
-                    self.writing[self.writer.join(handle.request, handle.stop)] = handle
+                self._let_in()
                 if self.writing or self.jobs:
                     return True
                 self.writer.rest()
                 self.changed.wait()
 
-    def _leave(self) -> None:
-        """Those whose callers left have no slot and no place in the queue."""
+    def _let_in(self) -> None:
+        """Those whose callers left lose slot and place in the queue; those who wait get the slots that are free."""
         self.waiting = deque(handle for handle in self.waiting if not handle.cancelled)
         for text, handle in list(self.writing.items()):
             if handle.cancelled:
                 self.writer.leave(text)
                 del self.writing[text]
+        while self.waiting and len(self.writing) < self.options.slots:
+            handle = self.waiting.popleft()
+            self.writing[self.writer.join(handle.request, handle.stop)] = handle
 
     def _work(self) -> None:
         """One job: texts do not wait for all of them."""
@@ -289,6 +293,13 @@ class Engine:
             future.set_result(job())
         except Exception as error:
             future.set_exception(error)
+
+    def _try_step(self) -> None:
+        try:
+            self._step()
+        except Exception as error:
+            # Whatever it was, the texts it happened to are lost, and the next ones may be well.
+            self._fail(error)
 
     def _step(self) -> None:
         for text, told in self.writer.step():

@@ -14,14 +14,16 @@ from monoscope.vectors.methods import (
     Method,
     Whitened,
 )
-from monoscope.vectors.pair_files import read_pairs
+from monoscope.vectors.pair_files import PAIRS, read_pairs, write_pairs
 from monoscope.vectors.pairs import ContrastPair, contrast_pairs, prefixes
 from monoscope.vectors.reading import TokenScores, reading
 from monoscope.vectors.reliability import Reliability
+from monoscope.vectors.shelf import Shelf, is_name
 from monoscope.vectors.vector import ControlVector
 
 __all__ = [
     "METHODS",
+    "PAIRS",
     "PCA",
     "CentredDifferencesPCA",
     "CentredPairsPCA",
@@ -33,6 +35,7 @@ __all__ = [
     "MeanDifference",
     "Method",
     "Reliability",
+    "Shelf",
     "TokenScores",
     "Whitened",
     "contrast_at",
@@ -42,6 +45,7 @@ __all__ = [
     "import_gguf",
     "import_npz",
     "in_features",
+    "is_name",
     "learn_vector",
     "load",
     "measured",
@@ -49,4 +53,5 @@ __all__ = [
     "read_pairs",
     "reading",
     "save",
+    "write_pairs",
 ]

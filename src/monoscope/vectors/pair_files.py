@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from monoscope.vectors.pairs import ContrastPair
 
 LINE = '{"positive": "...", "negative": "..."}'
 """What a line looks like."""
+PAIRS = "pairs.jsonl"
+"""The pairs that a vector was learnt from, as a file beside it."""
 
 
 def read_pairs(path: Path) -> list[ContrastPair]:
@@ -35,6 +37,16 @@ def read_pairs(path: Path) -> list[ContrastPair]:
     if not found:
         raise BrokenInput(f"{path} holds no pair", f"write one on each line: {LINE}")
     return found
+
+
+def write_pairs(pairs: Sequence[ContrastPair]) -> str:
+    """JSON lines that :func:`read_pairs` reads back as the same pairs."""
+    rows = (
+        {"positive": pair.positive, "negative": pair.negative}
+        | ({} if pair.group is None else {"group": pair.group})
+        for pair in pairs
+    )
+    return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
 
 
 def _lines(text: str, path: Path) -> Iterator[tuple[int, Any]]:

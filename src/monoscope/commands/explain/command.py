@@ -17,11 +17,12 @@ from jaxtyping import Float
 
 from monoscope.commands.explain.parts import Effects, Found, Heldout, Text, found_patterns, read_heldout
 from monoscope.commands.explain.summary import pattern_figures, told
+from monoscope.commands.indexing import direct_effects
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.page import Page
 from monoscope.commands.progress import Reporter
 from monoscope.commands.run import FINAL
-from monoscope.commands.stages import STAGES, direct_effects
+from monoscope.commands.stages import stages_of
 from monoscope.errors import UnknownName, WrongUse, nearest
 from monoscope.features import FeatureIndex, PatternOptions
 from monoscope.features.labels import (
@@ -211,7 +212,9 @@ def _made(opened: OpenRun, index: FeatureIndex, options: ExplainCommand) -> Labe
             options=_options(options),
             content={"figures": figures},
         )
-    Page(opened).write(FINAL, [stage.name for stage in STAGES], complete=opened.folder.complete)
+    Page(opened).write(
+        FINAL, [stage.name for stage in stages_of(opened.recipe)], complete=opened.folder.complete
+    )
     return labels
 
 

@@ -12,9 +12,9 @@ from monoscope.commands.open_run import OpenRun
 from monoscope.commands.progress import Reporter
 from monoscope.commands.run_folder import RunFolder
 from monoscope.errors import BrokenInput, MissingInput, MonoscopeError, UnknownName, WrongUse, nearest
-from monoscope.manifest import is_complete, read_manifest
+from monoscope.manifest import read_manifest
 from monoscope.models import LanguageModel, load_model
-from monoscope.vectors import ControlVector, import_gguf, import_npz, load
+from monoscope.vectors import ControlVector, Shelf, import_gguf, import_npz, is_name, load
 
 Vector = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="VECTOR")]
 Run = Annotated[Path | None, tyro.conf.arg(metavar="RUN", help_behavior_hint="")]
@@ -111,10 +111,11 @@ def find_vector(told: str, run: Path | None = None) -> Found:
     if run is not None:
         folder = RunFolder(run)
         folder.recipe()
-        if is_name(told) and is_complete(folder.vectors / told):
-            return Found(load(folder.vectors / told), told, folder.vectors / told)
+        shelf = Shelf(folder.vectors)
+        if told in shelf:
+            return Found(shelf[told], told, folder.vectors / told)
         if not Path(told).expanduser().exists():
-            known = vector_names(folder)
+            known = list(shelf)
             raise UnknownName(
                 f"{told!r} is no vector of {folder}",
                 nearest(told, known) if known else "it has none: monoscope vector train makes one",
@@ -149,23 +150,7 @@ def read_file(
     raise BrokenInput(f"{path} is no control vector", "a vector is a folder, or a file .npz or .gguf")
 
 
-def vector_names(folder: RunFolder) -> list[str]:
-    """The vectors that lie with a run."""
-    if not folder.vectors.is_dir():
-        return []
-    return sorted(
-        place.name
-        for place in folder.vectors.iterdir()
-        if not place.name.startswith(".") and is_complete(place)
-    )
-
-
 # Which place
-
-
-def is_name(told: str) -> bool:
-    """Whether it can be the name of a vector: a word, not a number, which would be a feature."""
-    return bool(re.fullmatch(r"\w[\w.-]*", told)) and not re.fullmatch(r"\d[\d.]*", told)
 
 
 def new_place(run: Path | None, name: str, out: Path | None, *, overwrite: bool) -> Path:

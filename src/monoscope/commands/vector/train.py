@@ -1,5 +1,6 @@
 """``monoscope vector train``: a control vector from pairs of texts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -18,6 +19,7 @@ from monoscope.intervene.prompts import story_beginnings
 from monoscope.models import LanguageModel
 from monoscope.vectors import (
     METHODS,
+    PAIRS,
     ContrastPair,
     ControlVector,
     contrast_pairs,
@@ -25,6 +27,7 @@ from monoscope.vectors import (
     prefixes,
     read_pairs,
     save,
+    write_pairs,
 )
 
 TEMPLATE = "{persona} {suffix}"
@@ -114,13 +117,21 @@ def train(options: TrainOptions, *, reporter: Reporter | None = None) -> dict[st
             read=options.read,
             progress=advance,
         )
-    record = _record(vector, place, len(pairs))
-    figure = {FIGURE: vector_svg(record)} if vector.accuracy else {}
-    save(vector, place, texts=figure)
-    return record | {
+    keep(vector, pairs, place)
+    return _record(vector, place, len(pairs)) | {
         "seconds": round(monotonic() - began, 2),
-        "figure": str(place / FIGURE) if figure else None,
+        "figure": str(place / FIGURE) if vector.accuracy else None,
     }
+
+
+def keep(vector: ControlVector, pairs: Sequence[ContrastPair], place: Path) -> None:
+    """Write a vector with the pairs that it was learnt from and, where it was measured, its figure.
+
+    Raises:
+        OutOfSpace: the disk is full.
+    """
+    figure = {FIGURE: vector_svg(_record(vector, place, len(pairs)))} if vector.accuracy else {}
+    save(vector, place, texts=figure | {PAIRS: write_pairs(pairs)})
 
 
 def _check_source(options: TrainOptions) -> None:

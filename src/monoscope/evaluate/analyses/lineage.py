@@ -114,6 +114,17 @@ def tree(
     ]
 
 
+def labels(level: Level, at: int, links: Sequence[Codes]) -> dict[str, str]:
+    """What each latent of dictionary ``at`` that any link leads to, or from, is about."""
+    linked = np.zeros(level.width, bool)
+    if at:
+        linked |= np.bincount(links[at - 1].indices, minlength=level.width) > 0
+    if at < len(links):
+        linked |= np.diff(links[at].indptr) > 0
+    index = level.material.index
+    return {str(each): in_short(index.description(each)) for each in np.flatnonzero(linked).tolist()}
+
+
 def unit(dictionary: SparseAutoencoder) -> Float[np.ndarray, "feature d_model"]:
     """Directions of length 1."""
     rows = dictionary.directions.float().cpu().numpy().astype(np.float64)

@@ -32,6 +32,8 @@ class DictionaryFacts(BaseModel):
     sparsifier: str
     k: int | None = None
     """Features per token, where the sparsifier has a number of them."""
+    d_model: int
+    """Width of the place in the model."""
 
 
 class StageFacts(BaseModel):
@@ -174,6 +176,24 @@ class Drawing(BaseModel):
     status: Literal["drawing"] = "drawing"
 
 
+class Kin(BaseModel):
+    """A feature of a dictionary of some width that this one came from, or becomes."""
+
+    feature: int
+    label: str
+    similarity: float | None
+    """How much its activations go with those of the one that it came from; None where it came from none."""
+
+
+class Relatives(BaseModel):
+    """The features of one width that belong together with one feature."""
+
+    width: int
+    own: bool
+    """Whether it is the run's own width: those that came from the same feature."""
+    features: list[Kin]
+
+
 class Card(BaseModel):
     """Everything that is known of a feature."""
 
@@ -195,6 +215,8 @@ class Card(BaseModel):
     descriptions: list[Description] = []
     patterns: list[ShownPattern] = []
     effects: list[ExampleEffect] = []
+    lineage: list[Relatives]
+    """From narrow to wide: what it came from, what else came from there, what it becomes; empty if not compared."""
     previous: int | None
     """The alive feature before it."""
     next: int | None

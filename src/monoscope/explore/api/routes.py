@@ -9,8 +9,10 @@ from starlette.exceptions import HTTPException
 
 from monoscope.explore.api.answers import Card, Drawing, Point, ReportCard, Rows, RunFacts, Training
 from monoscope.explore.api.explored import Explored
+from monoscope.explore.api.lineage import lineage
 from monoscope.explore.api.report_card import report_card
 from monoscope.explore.api.rows import By, table
+from monoscope.explore.api.tour import Tour, tour
 from monoscope.features import FeatureIndex
 
 LONGEST_QUERY = 1000
@@ -39,7 +41,7 @@ def add_exploring(app: FastAPI, explored: Explored) -> None:
     @app.get("/api/evaluation")
     def evaluation() -> ReportCard:
         """The report card: every metric beside its baselines."""
-        report = explored.evaluation()
+        report = explored.record("evaluation")
         if report is None:
             raise HTTPException(404, "the run is not evaluated yet")
         return report_card(report)
@@ -49,6 +51,11 @@ def add_exploring(app: FastAPI, explored: Explored) -> None:
         """The training's curve so far."""
         points = [Point.model_validate(point) for point in explored.curve()]
         return Training(points=points, running=explored.facts()["status"] == "running")
+
+    @app.get("/api/tour")
+    def guided() -> Tour:
+        """What a tour of the run shows."""
+        return tour(explored.record)
 
     add_features(app, explored)
 
@@ -120,6 +127,7 @@ def card(index: FeatureIndex, explored: Explored, feature: int) -> Card:
         | said
         | {
             "n_features": index.n_features,
+            "lineage": lineage(explored.record("splitting"), index.n_features, feature),
             "previous": int(alive[place - 1]) if place else None,
             "next": int(alive[behind]) if behind < len(alive) else None,
         }
