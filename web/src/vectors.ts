@@ -162,6 +162,9 @@ export const tintClass = (step: number): string => (step < 0 ? `n${-step}` : `s$
 
 export const mean = (values: number[]): number | null => (values.length ? values.reduce((sum, each) => sum + each, 0) / values.length : null);
 
+/** A score to the places that are shown, never as a zero with a sign. */
+export const rounded = (score: number, places: number): number => Number(score.toFixed(places)) + 0;
+
 export const strengthOf = ({ recommended }: Vector): number => recommended ?? USUAL;
 
 /** A vector as the screen that steers sets it up. */
