@@ -39,7 +39,7 @@ def test_a_first_vector_is_one_click_away_and_steer_knows_it(explorer):
     rest = {key: body[key] for key in ("method", "held_out", "seed", "overwrite")}
     assert rest == {"method": "mean_difference", "held_out": 0.2, "seed": 0, "overwrite": False}
     assert page.locator("h1").inner_text() == "joy"
-    assert "95 % right random 50 %" in page.locator(".vector-list li").inner_text().replace("\xa0", " ")
+    assert "95 % right · random 50 %" in page.locator(".vector-list li").inner_text().replace("\xa0", " ")
     page.get_by_role("link", name="Steer", exact=True).click()
     page.locator(".picker input").first.fill("jo")
     page.wait_for_selector("[role=option]")
