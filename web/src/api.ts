@@ -184,6 +184,13 @@ export interface Api {
   map(signal?: AbortSignal): Promise<ArrayBuffer | null>;
   /** What the model writes, piece by piece. */
   write(question: WriteQuestion, signal?: AbortSignal): AsyncGenerator<string>;
+  vectors(signal?: AbortSignal): Promise<Vectors>;
+  vector(name: string, signal?: AbortSignal): Promise<VectorDetails>;
+  learnVector(body: LearnVector, signal?: AbortSignal): Promise<Vector>;
+  /** Where each token of a text lies along a vector behind a block; null for its best block. */
+  vectorReading(name: string, text: string, block: number | null, signal?: AbortSignal): Promise<VectorReading>;
+  /** A vector as a file; the strength is what llama.cpp's scale 1 will be. */
+  vectorFile(name: string, format: VectorFormat, strength: number, signal?: AbortSignal): Promise<Blob>;
 }
 
 /** The API with a token; `refused` is called when the server does not take it. */
@@ -234,6 +241,14 @@ export function openApi(token: () => string, refused: () => void): Api {
         if (error) throw new ApiError(error.message, error.hint ?? null, error.code ?? "unknown", 500);
         for (const { text } of choices ?? []) if (text) yield text;
       }
+    },
+    vectors: (signal) => get("vectors", signal),
+    vector: (name, signal) => get(`vectors/${encodeURIComponent(name)}`, signal),
+    learnVector: (body, signal) => get("vectors", signal, body),
+    vectorReading: (name, text, block, signal) => get(`vectors/${encodeURIComponent(name)}/reading`, signal, { text, block }),
+    async vectorFile(name, format, strength, signal) {
+      const parameters = new URLSearchParams(format === "gguf" ? { format, strength: String(strength) } : { format });
+      return (await ask(`api/vectors/${encodeURIComponent(name)}/file?${parameters}`, "application/octet-stream", signal)).blob();
     },
   };
 }
@@ -311,4 +326,91 @@ export interface WriteQuestion {
 interface Piece {
   choices?: { text?: string }[];
   error?: { message: string; hint?: string; code?: string };
+}
+
+export type VectorMethod = "mean_difference" | "whitened" | "logistic" | "pca" | "pca_center" | "pca_diff";
+export type VectorFormat = "gguf" | "npz";
+
+export interface Pair {
+  positive: string;
+  negative: string;
+}
+
+/** How well a direction tells pairs apart that it was not learnt from. */
+export interface Reliability {
+  /** Share of the held-out pairs whose positive side projects higher, with its 95 % interval. */
+  accuracy: number;
+  low: number;
+  high: number;
+  /** The same share for random directions. */
+  random: number;
+  /** Mean difference of a pair along the direction, in the vector's unit. */
+  difference: number;
+  explained: number;
+  n_pairs: number;
+  n_groups: number;
+}
+
+export interface VectorBlock {
+  block: number;
+  length: number;
+  norm: number | null;
+  middle_half: boolean;
+  reliability: Reliability | null;
+}
+
+export interface Vector {
+  name: string;
+  hash: string;
+  method: string;
+  /** "mean residual norm" or "activation". */
+  unit: string;
+  recommended: number | null;
+  n_pairs: number | null;
+  held_out: number | null;
+  seed: number | null;
+  best_block: number | null;
+  blocks: VectorBlock[];
+}
+
+export interface Vectors {
+  vectors: Vector[];
+}
+
+export interface MadeOf {
+  block: number;
+  /** Share of the direction's squared length that the features explain together; of a random direction, the chance. */
+  explained: number;
+  chance: number;
+  parts: { feature: number; description: string | null; cosine: number; coefficient: number; explained: number }[];
+}
+
+export interface VectorDetails extends Vector {
+  /** What it was learnt from; null where that is not known. */
+  pairs: Pair[] | null;
+  made_of: MadeOf | null;
+}
+
+export interface Personas {
+  positive: string[];
+  negative: string[];
+  template: string;
+}
+
+/** Learnt from pairs, or from personas that are put before beginnings of stories. */
+export interface LearnVector {
+  name: string;
+  pairs: Pair[];
+  personas: Personas | null;
+  method: VectorMethod;
+  held_out: number;
+  seed: number;
+  overwrite: boolean;
+}
+
+export interface VectorReading {
+  block: number;
+  tokens: string[];
+  /** Above 0 on the positive side, in the vector's unit. */
+  scores: number[];
 }

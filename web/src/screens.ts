@@ -7,6 +7,7 @@ import Features from "./screens/Features.svelte";
 import Home from "./screens/Home.svelte";
 import Lens from "./screens/Lens.svelte";
 import Steer from "./screens/Steer.svelte";
+import Vectors from "./screens/Vectors.svelte";
 import type { Words } from "./words/en";
 
 export interface Screen {
@@ -25,4 +26,5 @@ export const SCREENS: Screen[] = [
   { name: "feature", component: Feature, title: null, available: (run) => run.has.index },
   { name: "lens", component: Lens, title: (words) => words.lens.nav, available: (run) => run.has.model && run.has.index },
   { name: "steer", component: Steer, title: (words) => words.steer.nav, available: (run) => run.has.model && run.has.index },
+  { name: "vectors", component: Vectors, title: (words) => words.vectors.nav, available: (run) => run.has.model },
 ];

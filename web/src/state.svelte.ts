@@ -107,6 +107,11 @@ class Session {
     if (another) this.lists = restored(recall(this.listsKey)) ?? emptyLists(this.words.lists.first);
   }
 
+  /** Fetch the run again, as when it has got another vector. */
+  async reloadRun(): Promise<void> {
+    this.setRun(await this.api.run());
+  }
+
   /** Lists hold numbers of one dictionary, so each run has its own. */
   private get listsKey(): string {
     return `monoscope.lists ${this.run?.model.hash ?? ""} ${this.run?.address ?? ""}`;

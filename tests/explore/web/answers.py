@@ -21,9 +21,9 @@ SILENT_FEATURE = 39
 class Refusal(Exception):
     """What the API refuses, with its status, sentence and hint."""
 
-    def __init__(self, status: int, message: str, hint: str | None) -> None:
+    def __init__(self, status: int, message: str, hint: str | None, code: str = "refused") -> None:
         super().__init__(message)
-        self.status, self.hint = status, hint
+        self.status, self.hint, self.code = status, hint, code
 
 
 COMPLETED = {"brid": "bridge"}
@@ -43,8 +43,8 @@ class Answers:
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Paths and parameters of the requests so far."""
 
-    def answer(self, path: str, asked: dict[str, str]) -> dict[str, Any]:
-        """The answer to a request.
+    def answer(self, path: str, asked: dict[str, str]) -> dict[str, Any] | bytes:
+        """The answer to a request: JSON, or the bytes of a file.
 
         Raises:
             Refusal: it is refused.

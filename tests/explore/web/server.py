@@ -46,7 +46,11 @@ class Handler(BaseHTTPRequestHandler):
                 waiting = json.dumps({"status": "drawing"}).encode()
                 self.say(202 if found is None else 200, "application/octet-stream", found or waiting)
             else:
-                self.say(200, "application/json", json.dumps(self.answers.answer(path, asked)).encode())
+                found = self.answers.answer(path, asked)
+                if isinstance(found, bytes):
+                    self.say(200, "application/octet-stream", found)
+                else:
+                    self.say(200, "application/json", json.dumps(found).encode())
         except Refusal as refusal:
             self.refuse(refusal)
 
@@ -81,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
             self.say(404, "text/plain", b"")
 
     def refuse(self, refusal: Refusal) -> None:
-        error = {"message": str(refusal), "hint": refusal.hint, "code": "refused"}
+        error = {"message": str(refusal), "hint": refusal.hint, "code": refusal.code}
         self.say(refusal.status, "application/json", json.dumps({"error": error}).encode())
 
     def say(self, status: int, kind: str, body: bytes) -> None:

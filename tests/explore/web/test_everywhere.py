@@ -5,12 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from explore.web.answers import HOSTILE_FEATURE
+from explore.web.answers import HOSTILE_FEATURE, evaluation
 from explore.web.browsing import PLACES, REFUSED, ready, until, visit
 from explore.web.server import TOKEN
+from explore.web.vectors import Vectors
 
 ROOT = Path(__file__).parents[3]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+ALL = [*PLACES, "#/vectors", "#/vectors/joy"]
+"""Those that need a model, too."""
+
+
+def answers() -> Vectors:
+    """What the server of every screen says."""
+    return Vectors(evaluation=evaluation())
 
 
 def test_the_token_leaves_the_address_and_goes_with_each_request(explorer):
@@ -73,9 +81,9 @@ def test_hostile_text_stays_text(explorer):
 
 
 def test_spanish_all_through(explorer):
-    page = explorer("#/", locale="es-ES").page
+    page = explorer("#/", answers=answers(), locale="es-ES").page
     english = r"\b(Features?|Home|Search|Filter|Fires|Strongest|Training|Stages|Lists|Copy|Inside|There)\b"
-    for hash_ in PLACES:
+    for hash_ in ALL:
         visit(page, hash_)
         assert page.evaluate("document.documentElement.lang") == "es"
         body = page.evaluate(
@@ -106,8 +114,8 @@ def test_language_and_colours_are_chosen_and_remembered(explorer):
 
 
 def test_a_phone_shows_all_without_scrolling_sideways(explorer):
-    page = explorer("#/", width=360, height=740, has_touch=True).page
-    for hash_ in PLACES:
+    page = explorer("#/", answers=answers(), width=360, height=740, has_touch=True).page
+    for hash_ in ALL:
         visit(page, hash_)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, hash_
         assert page.locator(".bar").bounding_box()["height"] < 80
@@ -117,11 +125,11 @@ def test_a_phone_shows_all_without_scrolling_sideways(explorer):
 def test_axe_finds_nothing(explorer, scheme):
     if not AXE.is_file():
         pytest.skip("needs `npm ci` in web")
-    opened = explorer("#/", color_scheme=scheme)
+    opened = explorer("#/", answers=answers(), color_scheme=scheme)
     page = opened.page
     ready(page)
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    for hash_ in PLACES:
+    for hash_ in ALL:
         visit(page, hash_)
         page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
         page.evaluate("document.querySelectorAll('.ask').forEach(each => { each.click() })")
