@@ -164,6 +164,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tour": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Guided
+         * @description What a tour of the run shows.
+         */
+        get: operations["guided_api_tour_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/training": {
         parameters: {
             query?: never;
@@ -178,6 +198,90 @@ export interface paths {
         get: operations["training_api_training_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vectors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Vectors
+         * @description The vectors of the run.
+         */
+        get: operations["vectors_api_vectors_get"];
+        put?: never;
+        /**
+         * Learn
+         * @description Learn a vector and leave it with the run; the texts of others are written on meanwhile.
+         */
+        post: operations["learn_api_vectors_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vectors/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Vector
+         * @description Everything that is known of a vector.
+         */
+        get: operations["vector_api_vectors__name__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vectors/{name}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * File
+         * @description A vector as one file; of a .gguf, llama.cpp's scale 1 is the strength that is told.
+         */
+        get: operations["file_api_vectors__name__file_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vectors/{name}/reading": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read
+         * @description Where each token of a text lies along a vector.
+         */
+        post: operations["read_api_vectors__name__reading_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -374,6 +478,21 @@ export interface components {
             text: string;
         };
         /**
+         * BlockTold
+         * @description A vector behind one block.
+         */
+        BlockTold: {
+            /** Block */
+            block: number;
+            /** Length */
+            length: number;
+            /** Middle Half */
+            middle_half: boolean;
+            /** Norm */
+            norm: number | null;
+            reliability: components["schemas"]["Tried"] | null;
+        };
+        /**
          * Card
          * @description Everything that is known of a feature.
          */
@@ -401,6 +520,8 @@ export interface components {
             /** Feature */
             feature: number;
             histogram: components["schemas"]["Histogram"];
+            /** Lineage */
+            lineage: components["schemas"]["Relatives"][];
             /** Max Activation */
             max_activation: number;
             /** Mean Activation */
@@ -666,6 +787,8 @@ export interface components {
          * @description The run's dictionary.
          */
         DictionaryFacts: {
+            /** D Model */
+            d_model: number;
             /** K */
             k?: number | null;
             /** N Features */
@@ -769,6 +892,53 @@ export interface components {
             model: boolean;
         };
         /**
+         * Kin
+         * @description A feature of a dictionary of some width that this one came from, or becomes.
+         */
+        Kin: {
+            /** Feature */
+            feature: number;
+            /** Label */
+            label: string;
+            /** Similarity */
+            similarity: number | null;
+        };
+        /**
+         * LearnBody
+         * @description A vector to be learnt, from pairs or from personas.
+         */
+        LearnBody: {
+            /**
+             * Held Out
+             * @default 0.2
+             */
+            held_out: number;
+            /**
+             * Method
+             * @default mean_difference
+             * @enum {string}
+             */
+            method: "mean_difference" | "whitened" | "logistic" | "pca" | "pca_center" | "pca_diff";
+            /** Name */
+            name: string;
+            /**
+             * Overwrite
+             * @default false
+             */
+            overwrite: boolean;
+            /**
+             * Pairs
+             * @default []
+             */
+            pairs: components["schemas"]["PairTold"][];
+            personas?: components["schemas"]["Personas"] | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+        };
+        /**
          * Lens
          * @description What fires on a text.
          */
@@ -829,6 +999,20 @@ export interface components {
             token: number;
             /** Weight */
             weight: number;
+        };
+        /**
+         * MadeOf
+         * @description A vector as a sum of features.
+         */
+        MadeOf: {
+            /** Block */
+            block: number;
+            /** Chance */
+            chance: number;
+            /** Explained */
+            explained: number;
+            /** Parts */
+            parts: components["schemas"]["Part"][];
         };
         /**
          * Message
@@ -942,6 +1126,87 @@ export interface components {
             feature: number;
         };
         /**
+         * NeuronShown
+         * @description One of the model's own neurons, and all that it means.
+         */
+        NeuronShown: {
+            /** Block */
+            block: number;
+            /** N Neurons */
+            n_neurons: number;
+            /** N Tokens */
+            n_tokens: number;
+            /** Neuron */
+            neuron: number;
+            /** Rows */
+            rows: components["schemas"]["NeuronText"][];
+        };
+        /**
+         * NeuronText
+         * @description A text that a neuron is strongly active on.
+         */
+        NeuronText: {
+            /** Tokens */
+            tokens: string[];
+            /** Values */
+            values: number[];
+        };
+        /**
+         * Node
+         * @description A feature of one dictionary in a tree.
+         */
+        Node: {
+            /** Active */
+            active: number;
+            /** Feature */
+            feature: number;
+            /** Label */
+            label: string;
+            /** Parent */
+            parent: number | null;
+        };
+        /**
+         * PairTold
+         * @description The same text twice, with and without what the vector shall stand for.
+         */
+        PairTold: {
+            /** Negative */
+            negative: string;
+            /** Positive */
+            positive: string;
+        };
+        /**
+         * Part
+         * @description A feature in the sum that a vector is.
+         */
+        Part: {
+            /** Coefficient */
+            coefficient: number;
+            /** Cosine */
+            cosine: number;
+            /** Description */
+            description: string | null;
+            /** Explained */
+            explained: number;
+            /** Feature */
+            feature: number;
+        };
+        /**
+         * Personas
+         * @description Opposites, each of which is put before sixty ordinary beginnings of stories.
+         */
+        Personas: {
+            /** Negative */
+            negative: string[];
+            /** Positive */
+            positive: string[];
+            /**
+             * Template
+             * @default {persona} {suffix}
+             */
+            template: string;
+        };
+        /**
          * Point
          * @description The training at one moment.
          */
@@ -966,6 +1231,28 @@ export interface components {
             name: string;
             /** Steering */
             steering: unknown;
+        };
+        /**
+         * ReadAnswer
+         * @description Where each token lies along a vector.
+         */
+        ReadAnswer: {
+            /** Block */
+            block: number;
+            /** Scores */
+            scores: number[];
+            /** Tokens */
+            tokens: string[];
+        };
+        /**
+         * ReadBody
+         * @description A text to be read along a vector.
+         */
+        ReadBody: {
+            /** Block */
+            block?: number | null;
+            /** Text */
+            text: string;
         };
         /**
          * Recovery
@@ -996,6 +1283,18 @@ export interface components {
          */
         Refusal: {
             error: components["schemas"]["Mistake"];
+        };
+        /**
+         * Relatives
+         * @description The features of one width that belong together with one feature.
+         */
+        Relatives: {
+            /** Features */
+            features: components["schemas"]["Kin"][];
+            /** Own */
+            own: boolean;
+            /** Width */
+            width: number;
         };
         /**
          * ReportCard
@@ -1120,6 +1419,24 @@ export interface components {
             topic: string;
         };
         /**
+         * ShowcaseShown
+         * @description A feature turned up, as it was recorded.
+         */
+        ShowcaseShown: {
+            /** Default */
+            default: string;
+            /** Feature */
+            feature: number;
+            /** Prompt */
+            prompt: string;
+            /** Steered */
+            steered: string;
+            /** Strength */
+            strength: number;
+            /** Topic */
+            topic: string;
+        };
+        /**
          * ShownPattern
          * @description An n-gram on the last token of which a feature fires, as text.
          */
@@ -1138,6 +1455,20 @@ export interface components {
             text: string;
         };
         /**
+         * SplittingShown
+         * @description What becomes of features as dictionaries grow.
+         */
+        SplittingShown: {
+            /** Own */
+            own: number;
+            /** Steps */
+            steps: components["schemas"]["Step"][];
+            /** Trees */
+            trees: components["schemas"]["Node"][][][];
+            /** Widths */
+            widths: number[];
+        };
+        /**
          * StageFacts
          * @description One stage of the run.
          */
@@ -1148,6 +1479,24 @@ export interface components {
             name: string;
             /** Seconds */
             seconds: number | null;
+        };
+        /**
+         * Step
+         * @description From one width to the next.
+         */
+        Step: {
+            /** Chance Links */
+            chance_links: number;
+            /** From Width */
+            from_width: number;
+            /** Links Per Feature */
+            links_per_feature: number;
+            /** New Share */
+            new_share: number | null;
+            /** Split Share */
+            split_share: number | null;
+            /** To Width */
+            to_width: number;
         };
         /**
          * StreamOptions
@@ -1190,6 +1539,18 @@ export interface components {
             token: number;
         };
         /**
+         * Tour
+         * @description The parts of the tour; None where the run has not come so far, or was not asked for it.
+         */
+        Tour: {
+            /** Feature */
+            feature: number | null;
+            neuron: components["schemas"]["NeuronShown"] | null;
+            showcase: components["schemas"]["ShowcaseShown"] | null;
+            splitting: components["schemas"]["SplittingShown"] | null;
+            universality: components["schemas"]["UniversalityShown"] | null;
+        };
+        /**
          * Training
          * @description The curve of the training, of which more comes while it runs.
          */
@@ -1198,6 +1559,49 @@ export interface components {
             points: components["schemas"]["Point"][];
             /** Running */
             running: boolean;
+        };
+        /**
+         * Tried
+         * @description What a direction does on pairs that were held out.
+         */
+        Tried: {
+            /** Accuracy */
+            accuracy: number;
+            /** Difference */
+            difference: number;
+            /** Explained */
+            explained: number;
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** N Groups */
+            n_groups: number;
+            /** N Pairs */
+            n_pairs: number;
+            /** Random */
+            random: number;
+        };
+        /**
+         * UniversalityShown
+         * @description Whether another dictionary finds the same: medians of the best correlation.
+         */
+        UniversalityShown: {
+            /** Features */
+            features: number;
+            /** Interval */
+            interval: [
+                number,
+                number
+            ] | null;
+            /** N Features */
+            n_features: number;
+            /** Neurons */
+            neurons: number | null;
+            /** Other */
+            other: string;
+            /** Random */
+            random: number;
         };
         /**
          * Usage
@@ -1223,6 +1627,69 @@ export interface components {
             msg: string;
             /** Error Type */
             type: string;
+        };
+        /**
+         * VectorDetails
+         * @description Everything that is known of a vector.
+         */
+        VectorDetails: {
+            /** Best Block */
+            best_block: number | null;
+            /** Blocks */
+            blocks: components["schemas"]["BlockTold"][];
+            /** Hash */
+            hash: string;
+            /** Held Out */
+            held_out: number | null;
+            made_of: components["schemas"]["MadeOf"] | null;
+            /** Method */
+            method: string;
+            /** N Pairs */
+            n_pairs: number | null;
+            /** Name */
+            name: string;
+            /** Pairs */
+            pairs: components["schemas"]["PairTold"][] | null;
+            /** Recommended */
+            recommended: number | null;
+            /** Seed */
+            seed: number | null;
+            /** Unit */
+            unit: string;
+        };
+        /**
+         * VectorList
+         * @description The vectors of the run.
+         */
+        VectorList: {
+            /** Vectors */
+            vectors: components["schemas"]["VectorTold"][];
+        };
+        /**
+         * VectorTold
+         * @description A vector of the run.
+         */
+        VectorTold: {
+            /** Best Block */
+            best_block: number | null;
+            /** Blocks */
+            blocks: components["schemas"]["BlockTold"][];
+            /** Hash */
+            hash: string;
+            /** Held Out */
+            held_out: number | null;
+            /** Method */
+            method: string;
+            /** N Pairs */
+            n_pairs: number | null;
+            /** Name */
+            name: string;
+            /** Recommended */
+            recommended: number | null;
+            /** Seed */
+            seed: number | null;
+            /** Unit */
+            unit: string;
         };
     };
     responses: never;
@@ -2044,6 +2511,98 @@ export interface operations {
             };
         };
     };
+    guided_api_tour_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tour"];
+                };
+            };
+            /** @description The request cannot be carried out */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is for another name, or from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is no such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is no dictionary yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Too many texts wait */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The server is being shut down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     training_api_training_get: {
         parameters: {
             query?: never;
@@ -2114,6 +2673,519 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Too many texts wait */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The server is being shut down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    vectors_api_vectors_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VectorList"];
+                };
+            };
+            /** @description The request cannot be carried out */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is for another name, or from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is no such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is no dictionary yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Too many texts wait */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The server is being shut down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    learn_api_vectors_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LearnBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VectorTold"];
+                };
+            };
+            /** @description The request cannot be carried out */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is for another name, or from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is no such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is no dictionary yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Too many texts wait */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The server is being shut down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    vector_api_vectors__name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VectorDetails"];
+                };
+            };
+            /** @description The request cannot be carried out */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is for another name, or from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is no such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is no dictionary yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Too many texts wait */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The server is being shut down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    file_api_vectors__name__file_get: {
+        parameters: {
+            query?: {
+                format?: "gguf" | "npz";
+                strength?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description The request cannot be carried out */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is for another name, or from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is no such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is no dictionary yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Too many texts wait */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The server is being shut down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    read_api_vectors__name__reading_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadAnswer"];
+                };
+            };
+            /** @description The request cannot be carried out */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is for another name, or from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is no such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is no dictionary yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
             /** @description Too many texts wait */
