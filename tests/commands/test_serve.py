@@ -50,20 +50,21 @@ def test_a_run_is_served_until_ctrl_c(complete_run: RunFolder, tmp_path: Path) -
     assert token in said[3]
     assert page == f"{address.removesuffix('/v1')}/#token={token}"
     shown = read_record(complete_run.showcase / "showcase.json")
+    preset = "-".join(shown["query"].lower().split()[:2])
     multiple = shown["shown"] if shown["recommended"] is None else shown["recommended"]
     with httpx.Client(headers={"Authorization": f"Bearer {token}"}) as http:
         names = [model["id"] for model in http.get(f"{address}/models").json()["data"]]
         name = names[0]
-        assert names == [name, f"{name}:golden-gate", f"{name}:off", f"{name}:two"]
+        assert names == [name, f"{name}:{preset}", f"{name}:off", f"{name}:two"]
         body = {"prompt": "the old", "max_tokens": 8, "seed": 3, "temperature": 0.8}
         texts = [
             http.post(f"{address}/completions", json=body | {"model": name} | more).json()["choices"][0][
                 "text"
             ]
             for more in (
-                {"model": f"{name}:golden-gate"},
+                {"model": f"{name}:{preset}"},
                 {"steering": f"{multiple}*{shown['feature']}"},
-                {"steering": "golden-gate"},
+                {"steering": preset},
             )
         ]
     process.send_signal(signal.SIGINT)

@@ -139,6 +139,7 @@ def young(place: Path) -> Explored:
         facts=lambda: FACTS,
         curve=lambda: [{"step": 1, "tokens": 100, "fvu": 0.5}],
         record=lambda name: None,
+        forming=lambda: {"feature": None, "snapshots": []},
         index=lambda: None,
         labels=lambda index: None,
         map=lambda: None,

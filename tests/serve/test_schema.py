@@ -15,7 +15,7 @@ from serve.conftest import TOKEN, Running
 PATHS = (
     *("/v1/completions", "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/health", "/metrics"),
     *("/api/run", "/api/evaluation", "/api/training", "/api/features", "/api/features/{feature}"),
-    *("/api/map", "/api/lens", "/api/reread", "/api/attribution", "/api/tour"),
+    *("/api/map", "/api/lens", "/api/reread", "/api/attribution", "/api/tour", "/api/forming"),
     *("/api/vectors", "/api/vectors/{name}", "/api/vectors/{name}/reading", "/api/vectors/{name}/file"),
 )
 

@@ -27,7 +27,7 @@ from monoscope.vectors import (
     read_pairs,
     reading,
 )
-from serve.conftest import Running, running, young
+from serve.conftest import running, young
 
 PERSONAS = {"positive": ["Joy is a happy feeling."], "negative": ["Sadness is a heavy feeling."]}
 TEXT = "The old bridge was red and long."

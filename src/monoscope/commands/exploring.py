@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from monoscope.commands.drawing import MapMaker
+from monoscope.commands.forming import Forming
 from monoscope.commands.names import strengths_of
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.page import curve
@@ -38,6 +39,7 @@ def explored(
         facts=facts_now,
         curve=lambda: curve(run),
         record=parts.record,
+        forming=Forming(run),
         index=parts.index,
         labels=parts.labels,
         map=MapMaker(run.folder),

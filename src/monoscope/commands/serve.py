@@ -20,6 +20,7 @@ from monoscope.commands.run_folder import RunFolder, read_record, read_text
 from monoscope.commands.terminal import someone_is_there
 from monoscope.errors import BrokenInput, MonoscopeError, WrongUse
 from monoscope.intervene.plan import parse_plan
+from monoscope.intervene.topic import text_words
 from monoscope.manifest import is_complete
 from monoscope.models import load_model
 
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from monoscope.intervene import EachSteered
     from monoscope.serve.asking import Served
     from monoscope.serve.engine import Engine
-
-GOLDEN_GATE = "golden-gate"
-"""The preset of a run whose showcase found a feature to turn up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +163,7 @@ def what_is_served(options: ServeOptions, opened: OpenRun, engine: "Engine") -> 
     """
     from monoscope.serve.asking import Served
 
-    presets = golden_gate(opened.folder) | (presets_of(options.presets) if options.presets else {})
+    presets = shown_preset(opened.folder) | (presets_of(options.presets) if options.presets else {})
     names = names_of(opened)
     for name, told in presets.items():
         try:
@@ -186,15 +184,19 @@ def what_is_served(options: ServeOptions, opened: OpenRun, engine: "Engine") -> 
     )
 
 
-def golden_gate(folder: RunFolder) -> dict[str, Any]:
-    """The showcase's feature at the strength that it recommends, or that it showed; nothing without a showcase."""
+def shown_preset(folder: RunFolder) -> dict[str, Any]:
+    """The showcase's feature at the strength that it recommends, or that it showed; nothing without a showcase.
+
+    It is called by the first two words of its topic: ``Golden Gate Bridge`` is ``golden-gate``.
+    """
     if not is_complete(folder.showcase):
         return {}
     shown = read_record(folder.showcase / "showcase.json")
-    if shown["feature"] is None:
+    name = "-".join(text_words(shown["query"])[:2])
+    if shown["feature"] is None or not name:
         return {}
     multiple = shown["recommended"] if shown["recommended"] is not None else shown["shown"]
-    return {GOLDEN_GATE: {"edits": [{"feature": shown["feature"], "clamp": multiple}]}}
+    return {name: {"edits": [{"feature": shown["feature"], "clamp": multiple}]}}
 
 
 def presets_of(path: Path) -> dict[str, Any]:

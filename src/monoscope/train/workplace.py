@@ -22,6 +22,8 @@ from monoscope.train.sharding import parts, whole
 
 CHANGEABLE = {"checkpoint_every_seconds": None, "mirrors": None}
 """Options of training that a run may change on its way: they move no number."""
+CHECKPOINT = "checkpoint.safetensors"
+"""The file that an interrupted run goes on from."""
 SAID = 4
 """Differences between two runs that a refusal names, at most."""
 
@@ -84,7 +86,7 @@ class Workplace:
         """
         if self.folder is None:
             return None
-        found = read_checkpoint(self.folder / "checkpoint.safetensors")
+        found = read_checkpoint(self.folder / CHECKPOINT)
         seen, unseen = self.mesh.agree(found is not None, found is None)
         if seen and unseen:
             raise MissingInput(
@@ -129,7 +131,7 @@ class Workplace:
         tensors = whole(run.tensors(), self.mesh, keep=self.mesh.first)
         if self.mesh.first:
             record = run.record() | {"identity": self.identity}
-            write_checkpoint(self.folder / "checkpoint.safetensors", tensors, record)
+            write_checkpoint(self.folder / CHECKPOINT, tensors, record)
 
     def publish(
         self, dictionary: SparseAutoencoder, parents: Mapping[str, str], training: TrainOptions

@@ -143,6 +143,36 @@ class Training(BaseModel):
     running: bool
 
 
+class FormingText(BaseModel):
+    """A text that a feature is strongly active on."""
+
+    tokens: list[str]
+    activations: list[float]
+    peak: int
+    """Place of the strongest token."""
+
+
+class Snapshot(BaseModel):
+    """A feature as it was at one checkpoint."""
+
+    tokens: int
+    """Learnt from so far."""
+    active: int
+    """Tokens of the sample that it is active on."""
+    looked_at: int
+    """Tokens of the sample."""
+    fvu: float | None
+    texts: list[FormingText]
+
+
+class Forming(BaseModel):
+    """One and the same feature while its dictionary is learnt, oldest first."""
+
+    feature: int | None
+    """None until there is a checkpoint."""
+    snapshots: list[Snapshot]
+
+
 class Row(BaseModel):
     """A feature in the table."""
 

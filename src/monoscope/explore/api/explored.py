@@ -24,6 +24,8 @@ class Explored:
     """Points of the training log."""
     record: Callable[[RecordName], Mapping[str, Any] | None]
     """What was written down under a name; None before there is any."""
+    forming: Callable[[], Mapping[str, Any]]
+    """One feature at the checkpoints so far, as :class:`monoscope.explore.api.answers.Forming` says."""
     index: Callable[[], FeatureIndex | None]
     """The index; None before there is one."""
     labels: Callable[[FeatureIndex], Labels | None]

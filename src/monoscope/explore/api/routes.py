@@ -7,7 +7,7 @@ from fastapi import FastAPI, Path, Query
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from monoscope.explore.api.answers import Card, Drawing, Point, ReportCard, Rows, RunFacts, Training
+from monoscope.explore.api.answers import Card, Drawing, Forming, Point, ReportCard, Rows, RunFacts, Training
 from monoscope.explore.api.explored import Explored
 from monoscope.explore.api.lineage import lineage
 from monoscope.explore.api.report_card import report_card
@@ -22,7 +22,10 @@ MOST_ROWS = 1000
 
 
 BYTES = "application/octet-stream"
-WHAT_A_MAP_IS = "Little-endian: the features' numbers as int32, then their x, then their y, as float32"
+WHAT_A_MAP_IS = (
+    "Little-endian: the features' numbers as int32, then their x, their y and the share of tokens that they fire on, "
+    "as float32"
+)
 
 
 def add_exploring(app: FastAPI, explored: Explored) -> None:
@@ -51,6 +54,11 @@ def add_exploring(app: FastAPI, explored: Explored) -> None:
         """The training's curve so far."""
         points = [Point.model_validate(point) for point in explored.curve()]
         return Training(points=points, running=explored.facts()["status"] == "running")
+
+    @app.get("/api/forming")
+    def forming() -> Forming:
+        """A feature forming, while the dictionary is learnt."""
+        return Forming.model_validate(explored.forming())
 
     @app.get("/api/tour")
     def guided() -> Tour:
@@ -92,11 +100,13 @@ def add_features(app: FastAPI, explored: Explored) -> None:
     )
     def plane() -> Response:
         """Where features lie whose directions are near; asked for the first time it is drawn, which takes a while."""
-        index_of(explored)
+        index = index_of(explored)
         found = explored.map()
         if found is None:
             return Response(Drawing().model_dump_json(), 202, media_type="application/json")
-        parts = found.features.numpy().astype("<i4"), found.positions.T.numpy().astype("<f4")
+        features = found.features.numpy()
+        numbers = found.positions.T.numpy(), index.statistics()["density"][features]
+        parts = [features.astype("<i4"), *(each.astype("<f4") for each in numbers)]
         return Response(b"".join(part.tobytes() for part in parts), media_type=BYTES)
 
     @app.get("/api/features/{feature}")
