@@ -193,3 +193,27 @@ export function gapsOf(columns: number[][]): number[] {
   if (angles.length < 2) return [];
   return angles.map((angle, place) => (place + 1 < angles.length ? (angles[place + 1] ?? 0) - angle : (angles[0] ?? 0) + 360 - angle));
 }
+
+/** The two toys that are shown; more steps or more examples for the one that needs them. */
+export const TOYS = [
+  { ideas: 5, neurons: 2, steps: 3000, batch: 256 },
+  { ideas: 20, neurons: 5, steps: 12_000, batch: 64 },
+] as const;
+/** How often ideas appear, as the slider has it. */
+export const OFTEN = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1];
+
+/** Losses so far in that many means at most, to draw as a curve. */
+export function curveOf(losses: Float64Array, step: number, points: number): number[] {
+  const each = Math.max(1, Math.ceil(losses.length / points));
+  return Array.from({ length: Math.ceil(step / each) }, (_, place) => {
+    const part = losses.subarray(place * each, Math.min(step, (place + 1) * each));
+    return part.reduce((sum, loss) => sum + loss, 0) / part.length;
+  });
+}
+
+/** The middle one of some numbers. */
+export function medianOf(values: number[]): number {
+  const sorted = values.toSorted((one, other) => one - other);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 ? (sorted[middle] ?? NaN) : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
+}

@@ -1,5 +1,7 @@
 // Everything that the page says. The other languages have the same keys: their types see to it.
 
+import { tour } from "./tour.en";
+
 export const en = {
   languageName: "English",
   skip: "Skip to the content",
@@ -329,6 +331,8 @@ export const en = {
     keyboard: "The map is for the pointer; with the keyboard, the table has everything that it has.",
     reset: "Show all",
   },
+
+  tour,
 };
 
 export type Words = typeof en;

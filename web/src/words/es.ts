@@ -1,4 +1,5 @@
 import type { Words } from "./en";
+import { tour } from "./tour.es";
 
 // A million of something takes "de" in Spanish.
 const tokensOf = (count: string) => `${count}${/(millón|millones|billón|billones)$/.test(count) ? " de" : ""} tokens`;
@@ -331,4 +332,6 @@ export const es: Words = {
     keyboard: "El mapa es para el puntero; con el teclado, la tabla tiene todo lo que hay en él.",
     reset: "Ver todo",
   },
+
+  tour,
 };
