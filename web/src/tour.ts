@@ -42,8 +42,8 @@ export function familyOf(tree: Latent[][]): Family {
   const columns: Latent[][] = [];
   for (const latents of tree) {
     const before = columns.at(-1);
-    const order = (latent: Latent) => before?.findIndex((each) => each.feature === latent.parent) ?? 0;
-    const shown = before ? latents.filter((each) => order(each) >= 0) : latents;
+    const order = (latent: Latent) => before?.findIndex((each) => each.feature === latent.parent) ?? -1;
+    const shown = latents.filter((each) => each.parent === null || order(each) >= 0);
     const most = shown.toSorted((one, other) => other.active - one.active).slice(0, MOST_LATENTS);
     columns.push(most.sort((one, other) => order(one) - order(other) || other.active - one.active));
   }
@@ -55,6 +55,9 @@ export function familyOf(tree: Latent[][]): Family {
   const all = tree.reduce((sum, each) => sum + each.length, 0);
   return { nodes, links, tallest: Math.max(1, ...columns.map((each) => each.length)), left: all - nodes.length };
 }
+
+/** What a family is called: the label of its first latent. */
+export const nameOf = (tree: Latent[][]): string => tree.flat()[0]?.label ?? "";
 
 /** A neuron's texts as examples, cut to so many tokens on each side of the strongest one. */
 export function neuronExamples({ rows }: NeuronRows, around: number): Example[] {

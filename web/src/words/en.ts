@@ -68,6 +68,7 @@ export const en = {
       ce_recovered_mean: ["Prediction kept, against the average", "1 predicts as well as the untouched model, 0 as badly as with the average state."],
       ce_recovered_zero: ["Prediction kept, against nothing", "The same against zero, which is so harmful that even poor copies score well."],
       kl: ["Predictions moved", "How far the guesses drift from the untouched model's, in nats."],
+      universality: ["Likeness of the best match", "Middle correlation of the features with their best match in a dictionary learnt from another seed."],
     } as Record<string, [string, string]>,
     recoveryFormula: (concepts: string) => `concepts that some single unit marks with F1 of at least the needed score / ${concepts} concepts`,
     recoveryMisleads: "Only concepts that were tagged in the text are counted; features for anything else are not seen by it.",

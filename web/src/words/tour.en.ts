@@ -116,8 +116,6 @@ export const tour = {
       `If features were accidents of the training, another training would find others. So another dictionary was learnt from another [[seed]], and for each of ${features} features its best match there was looked for. The [[correlation]] says how alike the two are.`,
     other: "The other dictionary",
     axis: "From unrelated, at the left, to identical, at the right; the middle one of all features.",
-    metric: "Likeness of the best match",
-    better: "Middle correlation of features with their best match in the other dictionary.",
     formula: "median over features of max over the other's features of the correlation of activations",
     misleads: "The best of many matches is never quite zero; what random directions reach says how much of it is luck.",
     none: "This run has no second dictionary beside it: monoscope evaluate RUN --analysis universality --beside OTHER compares them.",

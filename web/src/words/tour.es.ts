@@ -115,8 +115,6 @@ export const tour: TourWords = {
       `Si los rasgos fueran casualidades del entrenamiento, otro entrenamiento encontraría otros. Por eso se aprendió otro diccionario con otra [[semilla|seed]] y, para cada uno de ${features} rasgos, se buscó allí su mejor pareja. La [[correlación|correlation]] dice cuánto se parecen.`,
     other: "El otro diccionario",
     axis: "De sin relación, a la izquierda, a idénticos, a la derecha; el rasgo del medio entre todos.",
-    metric: "Parecido con la mejor pareja",
-    better: "Correlación mediana de los rasgos con su mejor pareja en el otro diccionario.",
     formula: "mediana, entre los rasgos, de la mayor correlación de activaciones con un rasgo del otro",
     misleads: "La mejor entre muchas parejas nunca da del todo cero; lo que alcanzan direcciones al azar dice cuánto hay de suerte.",
     none: "Esta ejecución no tiene al lado un segundo diccionario: monoscope evaluate RUN --analysis universality --beside OTHER los compara.",
