@@ -60,6 +60,7 @@ export class Toy {
   step = 0;
   private readonly random: Generator;
   private readonly moments: Float64Array[];
+  /** The values of the neurons for one example, and how the loss changes with them. */
   private readonly hidden: Float64Array;
   private readonly backward: Float64Array;
 
@@ -97,48 +98,70 @@ export class Toy {
   draw(): void {
     const { inputs, random } = this;
     const { often } = this.setting;
-    for (let place = 0; place < inputs.length; place += 1) inputs[place] = random.next() < often ? random.next() : 0;
+    for (let at = 0; at < inputs.length; at += 1) inputs[at] = random.next() < often ? random.next() : 0;
   }
 
   /** The loss on the examples; its gradient is left in `weightGradient` and `biasGradient`. */
   measure(): number {
-    const { inputs, setting } = this;
+    const { ideas, neurons } = this.setting;
     this.weightGradient.fill(0);
     this.biasGradient.fill(0);
     let sum = 0;
-    for (let start = 0; start < inputs.length; start += setting.ideas) sum += this.example(start);
-    return sum / inputs.length;
+    for (let start = 0; start < this.inputs.length; start += ideas) {
+      this.meet(start, ideas, neurons);
+      sum += this.tell(start, ideas, neurons);
+      this.blame(start, ideas, neurons);
+    }
+    return sum / this.inputs.length;
   }
 
-  /** The squared error of one example, which adds its part to the gradient. */
-  private example(start: number): number {
-    const { inputs, weights, biases, weightGradient, biasGradient, hidden, backward } = this;
-    const { ideas, neurons } = this.setting;
-    hidden.fill(0);
-    backward.fill(0);
+  /** What the neurons make of one example; an idea that is absent costs nothing. */
+  private meet(start: number, ideas: number, neurons: number): void {
+    const { inputs, weights, hidden } = this;
+    for (let unit = 0; unit < neurons; unit += 1) hidden[unit] = 0;
     for (let idea = 0; idea < ideas; idea += 1) {
       const given = inputs[start + idea]!;
-      if (given !== 0) for (let unit = 0, at = idea * neurons; unit < neurons; unit += 1, at += 1) hidden[unit]! += weights[at]! * given;
+      if (given === 0) continue;
+      const at = idea * neurons;
+      for (let unit = 0; unit < neurons; unit += 1) hidden[unit] = hidden[unit]! + weights[at + unit]! * given;
     }
+  }
+
+  /** The squared error of what is told of one example, and the gradient of telling. */
+  private tell(start: number, ideas: number, neurons: number): number {
+    const { inputs, weights, biases, weightGradient, biasGradient, hidden, backward } = this;
+    const twice = 2 / inputs.length;
+    for (let unit = 0; unit < neurons; unit += 1) backward[unit] = 0;
     let sum = 0;
     for (let idea = 0; idea < ideas; idea += 1) {
+      const at = idea * neurons;
+      const given = inputs[start + idea]!;
       let told = biases[idea]!;
-      for (let unit = 0, at = idea * neurons; unit < neurons; unit += 1, at += 1) told += weights[at]! * hidden[unit]!;
-      const error = (told > 0 ? told : 0) - inputs[start + idea]!;
-      sum += error * error;
-      if (told <= 0) continue;
-      const slope = (2 * error) / inputs.length;
-      biasGradient[idea]! += slope;
-      for (let unit = 0, at = idea * neurons; unit < neurons; unit += 1, at += 1) {
-        weightGradient[at]! += slope * hidden[unit]!;
-        backward[unit]! += slope * weights[at]!;
+      for (let unit = 0; unit < neurons; unit += 1) told += weights[at + unit]! * hidden[unit]!;
+      if (told <= 0) {
+        sum += given * given;
+        continue;
+      }
+      const slope = twice * (told - given);
+      sum += (told - given) * (told - given);
+      biasGradient[idea] = biasGradient[idea]! + slope;
+      for (let unit = 0; unit < neurons; unit += 1) {
+        weightGradient[at + unit] = weightGradient[at + unit]! + slope * hidden[unit]!;
+        backward[unit] = backward[unit]! + slope * weights[at + unit]!;
       }
     }
+    return sum;
+  }
+
+  /** The gradient of what the neurons made of one example. */
+  private blame(start: number, ideas: number, neurons: number): void {
+    const { inputs, weightGradient, backward } = this;
     for (let idea = 0; idea < ideas; idea += 1) {
       const given = inputs[start + idea]!;
-      if (given !== 0) for (let unit = 0, at = idea * neurons; unit < neurons; unit += 1, at += 1) weightGradient[at]! += given * backward[unit]!;
+      if (given === 0) continue;
+      const at = idea * neurons;
+      for (let unit = 0; unit < neurons; unit += 1) weightGradient[at + unit] = weightGradient[at + unit]! + given * backward[unit]!;
     }
-    return sum;
   }
 
   /** A step of Adam; it gets smaller from first to last, along a cosine. */
@@ -197,7 +220,7 @@ export function gapsOf(columns: number[][]): number[] {
 /** The two toys that are shown; more steps or more examples for the one that needs them. */
 export const TOYS = [
   { ideas: 5, neurons: 2, steps: 3000, batch: 256 },
-  { ideas: 20, neurons: 5, steps: 12_000, batch: 64 },
+  { ideas: 20, neurons: 5, steps: 12_000, batch: 128 },
 ] as const;
 /** How often ideas appear, as the slider has it. */
 export const OFTEN = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1];

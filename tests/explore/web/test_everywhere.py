@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from explore.web import browsing
 from explore.web.answers import HOSTILE_FEATURE
-from explore.web.browsing import PLACES, REFUSED, ready, until, visit
+from explore.web.browsing import REFUSED, ready, until, visit
 from explore.web.server import TOKEN
 
 ROOT = Path(__file__).parents[3]
+PLACES = [*browsing.PLACES, "#/tour"]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -80,7 +82,7 @@ def test_spanish_all_through(explorer):
         assert page.evaluate("document.documentElement.lang") == "es"
         body = page.evaluate(
             "(() => { const body = document.body.cloneNode(true);"
-            " body.querySelectorAll('option, .what, .address, .related, .text, .effect')"
+            " body.querySelectorAll('option, .what, .address, .related, .text, .effect, cite')"
             " .forEach(each => each.remove());"
             " const labels = [...body.querySelectorAll('[aria-label]')].map(each => each.ariaLabel);"
             " return [body.textContent, ...labels].join(' ') })()"

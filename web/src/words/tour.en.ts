@@ -41,7 +41,7 @@ export const tour = {
     lengths: "Lengths of the arrows",
     room: "Room of a kept idea, in the middle",
     few: (kept: string, all: string) => `${kept} of ${all} ideas have a long arrow. The model cannot share much here: the other ideas are blurred or lost.`,
-    some: (kept: string, all: string) => `${kept} of ${all} ideas are kept, more than there are neurons. They share, mostly two on one line, pointing opposite ways.`,
+    some: (kept: string, all: string) => `${kept} of ${all} ideas are kept, more than there are neurons. So some share: for instance two on one line, pointing opposite ways.`,
     all: (all: string) => `All ${all} ideas are kept, although there are fewer neurons. Their arrows stay out of each other's way as far as they can.`,
     note: "Make ideas rarer, and the model dares to keep more of them. Make them appear all the time, and sharing no longer pays.",
   },
@@ -115,7 +115,7 @@ export const tour = {
     text: (features: string) =>
       `If features were accidents of the training, another training would find others. So another dictionary was learnt from another [[seed]], and for each of ${features} features its best match there was looked for. The [[correlation]] says how alike the two are.`,
     other: "The other dictionary",
-    axis: "From unrelated, at the left, to identical, at the right; the middle one of all features.",
+    axis: "From unrelated, at the left, to identical, at the right. Each mark is the middle one of its kind.",
     formula: "median over features of max over the other's features of the correlation of activations",
     misleads: "The best of many matches is never quite zero; what random directions reach says how much of it is luck.",
     none: "This run has no second dictionary beside it: monoscope evaluate RUN --analysis universality --beside OTHER compares them.",
@@ -139,7 +139,7 @@ export const tour = {
     inSteer: "Open this in Steer",
     card: "Open the feature's card",
     none: "This run has no feature to turn up: monoscope run chooses one, with --showcase WORDS the one you want.",
-    note: "The topic turns up where nothing called for it. Turn the feature up too far and the text falls apart: try it.",
+    note: "Look for the topic where nothing called for it. Turn the feature up too far and the text falls apart: try it.",
   },
 
   limits: {

@@ -40,7 +40,7 @@ export const tour: TourWords = {
     lengths: "Largo de las flechas",
     room: "Sitio de una idea conservada, la del medio",
     few: (kept, all) => `${kept} de ${all} ideas tienen una flecha larga. Aquí el modelo no puede compartir mucho: las demás ideas se emborronan o se pierden.`,
-    some: (kept, all) => `Se conservan ${kept} de ${all} ideas, más que neuronas hay. Comparten: casi siempre dos en una misma línea, cada una hacia un lado.`,
+    some: (kept, all) => `Se conservan ${kept} de ${all} ideas, más que neuronas hay. Así que algunas comparten: por ejemplo, dos en una misma línea, cada una hacia un lado.`,
     all: (all) => `Se conservan las ${all} ideas, aunque hay menos neuronas. Sus flechas se estorban lo menos posible.`,
     note: "Si haces las ideas menos frecuentes, el modelo se atreve a conservar más. Si aparecen siempre, compartir deja de salir a cuenta.",
   },
@@ -114,7 +114,7 @@ export const tour: TourWords = {
     text: (features) =>
       `Si los rasgos fueran casualidades del entrenamiento, otro entrenamiento encontraría otros. Por eso se aprendió otro diccionario con otra [[semilla|seed]] y, para cada uno de ${features} rasgos, se buscó allí su mejor pareja. La [[correlación|correlation]] dice cuánto se parecen.`,
     other: "El otro diccionario",
-    axis: "De sin relación, a la izquierda, a idénticos, a la derecha; el rasgo del medio entre todos.",
+    axis: "De sin relación, a la izquierda, a idénticos, a la derecha. Cada marca es la del medio entre las de su clase.",
     formula: "mediana, entre los rasgos, de la mayor correlación de activaciones con un rasgo del otro",
     misleads: "La mejor entre muchas parejas nunca da del todo cero; lo que alcanzan direcciones al azar dice cuánto hay de suerte.",
     none: "Esta ejecución no tiene al lado un segundo diccionario: monoscope evaluate RUN --analysis universality --beside OTHER los compara.",
@@ -138,7 +138,7 @@ export const tour: TourWords = {
     inSteer: "Abrir esto en Dirigir",
     card: "Abrir la ficha del rasgo",
     none: "Esta ejecución no tiene un rasgo que subir: monoscope run elige uno; con --showcase PALABRAS, el que quieras.",
-    note: "El tema asoma donde nada lo pedía. Si subes demasiado el rasgo, el texto se deshace: prueba.",
+    note: "Busca el tema donde nada lo pedía. Si subes demasiado el rasgo, el texto se deshace: prueba.",
   },
 
   limits: {
