@@ -85,7 +85,7 @@ def test_a_guess_comes_before_the_words(explorer):
     page = opened(explorer).page
     pair = page.locator("#tour-pair")
     assert "Neuron 113 of layer 2" in pair.inner_text()
-    assert pair.locator(".text").count() == 8 or pair.locator(".text").count() == 10
+    assert pair.locator(".text").count() == 10
     assert "“bread”" not in pair.inner_text()
     pair.get_by_label("Your guess").first.fill("<b>food</b>")
     pair.get_by_role("button", name="Show the words").click()
@@ -93,7 +93,7 @@ def test_a_guess_comes_before_the_words(explorer):
     assert "“bread”, “train”" in text
     assert f"“{HOSTILE}”" in text
     assert "<b>food</b>" in text
-    assert "towers, span, fog" in text or "towers" in text
+    assert "towers, span, fog" in text
     assert pair.locator("img").count() == 0
     pair.get_by_role("link", name="Open the feature's card").click()
     page.wait_for_selector(".feature .measures")
@@ -136,7 +136,7 @@ def test_a_term_says_what_it_means_until_escape(explorer):
 def test_the_bridge_writes_both_and_leads_to_steer(explorer):
     made = opened(explorer)
     page = made.page
-    assert page.locator("#tour-strength").get_attribute("value") is not None
+    assert page.locator("#tour-strength").input_value() == "1.5"
     page.locator("#tour-strength").focus()
     page.keyboard.press("ArrowRight")
     page.locator("#tour-bridge button.main").click()
@@ -192,7 +192,7 @@ def test_a_step_has_an_address_and_the_list_follows(explorer):
     assert page.url.endswith("#/tour?step=splitting")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_it_is_accessible_on_a_phone_and_in_spanish(explorer, scheme):
     page = opened(explorer, locale="es-ES", width=360, color_scheme=scheme).page
     learnt(page)

@@ -1,5 +1,6 @@
 """What the made-up server has for the tour; some of it is hostile."""
 
+from itertools import pairwise
 from typing import Any
 
 from explore import fake
@@ -70,7 +71,7 @@ def splitting() -> dict[str, Any]:
             "split_share": 0.31,
             "new_share": None,
         }
-        for narrow, wide in zip(WIDTHS, WIDTHS[1:], strict=False)
+        for narrow, wide in pairwise(WIDTHS)
     ]
     return {"widths": WIDTHS, "own": OWN, "trees": [first, second], "steps": steps}
 
