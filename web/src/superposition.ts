@@ -217,6 +217,11 @@ export function gapsOf(columns: number[][]): number[] {
   return angles.map((angle, place) => (place + 1 < angles.length ? (angles[place + 1] ?? 0) - angle : (angles[0] ?? 0) + 360 - angle));
 }
 
+/** How many times over the ideas together fill the neurons, |W|² / m: about 1 where nothing is shared. */
+export function fillingOf(columns: number[][]): number {
+  return columns.reduce((sum, each) => sum + dot(each, each), 0) / Math.max(1, columns[0]?.length ?? 1);
+}
+
 /** The two toys that are shown; more steps or more examples for the one that needs them. */
 export const TOYS = [
   { ideas: 5, neurons: 2, steps: 3000, batch: 256 },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { columnsOf, curveOf, gapsOf, Generator, keptOf, lengthOf, medianOf, overlapsOf, sharesOf, Toy, TOYS, type Setting } from "../src/superposition";
+import { columnsOf, curveOf, fillingOf, gapsOf, Generator, keptOf, lengthOf, medianOf, overlapsOf, sharesOf, Toy, TOYS, type Setting } from "../src/superposition";
 
 const SLOW = 60_000;
 const [FEW, MANY] = TOYS;
@@ -24,7 +24,7 @@ describe("five ideas in two neurons", () => {
     const columns = learnt({ ...FEW, often: 1, seed });
     const [first, second] = columns.map(lengthOf).toSorted((one, other) => other - one);
     expect(keptOf(columns).length).toBeLessThanOrEqual(3);
-    expect(columns.reduce((sum, each) => sum + lengthOf(each) ** 2, 0)).toBeCloseTo(2, 1);
+    expect(fillingOf(columns)).toBeCloseTo(1, 1);
     expect([first, second].every((each) => Number(each) > 0.7)).toBe(true);
   });
 });
@@ -34,7 +34,7 @@ describe("twenty ideas in five neurons", () => {
     const columns = learnt({ ...MANY, batch: 256, often: 1, seed: 2 });
     const kept = keptOf(columns).length;
     expect(Math.abs(kept - 5)).toBeLessThanOrEqual(1);
-    expect(5 / columns.reduce((sum, each) => sum + lengthOf(each) ** 2, 0)).toBeCloseTo(0.99, 1);
+    expect(Math.abs(1 / fillingOf(columns) - 0.99)).toBeLessThan(0.02);
   }, SLOW);
 
   it("lie two on a line where half of them are there", () => {
@@ -117,6 +117,7 @@ describe("what is read off the columns", () => {
     expect(overlapsOf(digon)[0]).toEqual([1, -1, 0]);
     expect(sharesOf(digon)).toEqual([0.5, 0.5, 1]);
     expect(sharesOf([[0, 0]])).toEqual([0]);
+    expect([fillingOf(digon), fillingOf([])]).toEqual([expect.closeTo(1.005, 6), 0]);
     expect([medianOf([3, 1, 2]), medianOf([4, 1])]).toEqual([2, 2.5]);
   });
 
