@@ -15,7 +15,7 @@ export interface Run {
   status: string;
   site: string;
   model: { name: string; hash: string };
-  dictionary: { n_features: number; sparsifier: string; k?: number | null } | null;
+  dictionary: { n_features: number; sparsifier: string; k?: number | null; d_model: number } | null;
   corpus: string;
   n_tokens: number;
   seed: number;
@@ -175,6 +175,7 @@ export interface Api {
   run(signal?: AbortSignal): Promise<Run>;
   evaluation(signal?: AbortSignal): Promise<Evaluation>;
   training(signal?: AbortSignal): Promise<Training>;
+  tour(signal?: AbortSignal): Promise<Tour>;
   features(query: Partial<FeatureQuery>, offset: number, limit: number, signal?: AbortSignal): Promise<FeatureRows>;
   feature(number: number, signal?: AbortSignal): Promise<FeatureRecord>;
   lens(text: string, limit: number, signal?: AbortSignal): Promise<Lens>;
@@ -219,6 +220,7 @@ export function openApi(token: () => string, refused: () => void): Api {
     run: (signal) => get("run", signal),
     evaluation: (signal) => get("evaluation", signal),
     training: (signal) => get("training", signal),
+    tour: (signal) => get("tour", signal),
     features(query, offset, limit, signal) {
       const said = Object.entries(query).filter(([, value]) => value !== "");
       const parameters = new URLSearchParams([...said, ["offset", String(offset)], ["limit", String(limit)]]);
@@ -413,4 +415,53 @@ export interface VectorReading {
   tokens: string[];
   /** Above 0 on the positive side, in the vector's unit. */
   scores: number[];
+}
+
+/** A latent of one dictionary in a family of features. */
+export interface Latent {
+  feature: number;
+  /** The latent of the dictionary before it that it comes from. */
+  parent: number | null;
+  /** Tokens on which it is active. */
+  active: number;
+  label: string;
+}
+
+export interface Splitting {
+  /** Features of each dictionary, from narrow to wide. */
+  widths: number[];
+  /** Place of the run's own dictionary among them. */
+  own: number;
+  /** Families: of each, a column for each width. */
+  trees: Latent[][][];
+  steps: { from_width: number; to_width: number; links_per_feature: number; chance_links: number; split_share: number | null; new_share: number | null }[];
+}
+
+/** Medians of the correlation with the best match in another dictionary. */
+export interface Universality {
+  features: number;
+  neurons: number | null;
+  random: number;
+  /** Of the features' median, 95 %. */
+  interval: Interval | null;
+  n_features: number;
+  other: string;
+}
+
+export interface NeuronRows {
+  neuron: number;
+  block: number | null;
+  n_tokens: number;
+  n_neurons: number | null;
+  rows: { tokens: string[]; values: number[] }[];
+}
+
+/** What the run has for the tour; null is what it has not. */
+export interface Tour {
+  /** A clear feature of this run: its showcase's. */
+  feature: number | null;
+  neuron: NeuronRows | null;
+  splitting: Splitting | null;
+  universality: Universality | null;
+  showcase: { feature: number; topic: string; strength: number; prompt: string; default: string; steered: string } | null;
 }

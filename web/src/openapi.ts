@@ -84,6 +84,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/forming": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Forming
+         * @description A feature forming, while the dictionary is learnt.
+         */
+        get: operations["forming_api_forming_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/lens": {
         parameters: {
             query?: never;
@@ -850,6 +870,28 @@ export interface components {
                 number | null
             ][];
         };
+        /**
+         * Forming
+         * @description One and the same feature while its dictionary is learnt, oldest first.
+         */
+        Forming: {
+            /** Feature */
+            feature: number | null;
+            /** Snapshots */
+            snapshots: components["schemas"]["Snapshot"][];
+        };
+        /**
+         * FormingText
+         * @description A text that a feature is strongly active on.
+         */
+        FormingText: {
+            /** Activations */
+            activations: number[];
+            /** Peak */
+            peak: number;
+            /** Tokens */
+            tokens: string[];
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -1453,6 +1495,22 @@ export interface components {
             share: number | null;
             /** Text */
             text: string;
+        };
+        /**
+         * Snapshot
+         * @description A feature as it was at one checkpoint.
+         */
+        Snapshot: {
+            /** Active */
+            active: number;
+            /** Fvu */
+            fvu: number | null;
+            /** Looked At */
+            looked_at: number;
+            /** Texts */
+            texts: components["schemas"]["FormingText"][];
+            /** Tokens */
+            tokens: number;
         };
         /**
          * SplittingShown
@@ -2108,6 +2166,98 @@ export interface operations {
             };
         };
     };
+    forming_api_forming_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forming"];
+                };
+            };
+            /** @description The request cannot be carried out */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is for another name, or from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is no such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is no dictionary yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Too many texts wait */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The server is being shut down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     lens_api_lens_post: {
         parameters: {
             query?: never;
@@ -2222,7 +2372,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Little-endian: the features' numbers as int32, then their x, then their y, as float32 */
+            /** @description Little-endian: the features' numbers as int32, then their x, their y and the share of tokens that they fire on, as float32 */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -7,6 +7,7 @@ import Features from "./screens/Features.svelte";
 import Home from "./screens/Home.svelte";
 import Lens from "./screens/Lens.svelte";
 import Steer from "./screens/Steer.svelte";
+import Tour from "./screens/Tour.svelte";
 import Vectors from "./screens/Vectors.svelte";
 import type { Words } from "./words/en";
 
@@ -22,6 +23,7 @@ export interface Screen {
 
 export const SCREENS: Screen[] = [
   { name: "", component: Home, title: (words) => words.nav.home, available: () => true },
+  { name: "tour", component: Tour, title: (words) => words.tour.nav, available: () => true },
   { name: "features", component: Features, title: (words) => words.nav.features, available: (run) => run.has.index },
   { name: "feature", component: Feature, title: null, available: (run) => run.has.index },
   { name: "lens", component: Lens, title: (words) => words.lens.nav, available: (run) => run.has.model && run.has.index },

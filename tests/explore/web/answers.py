@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from explore import fake
+from explore.web.tour import tour
 
 HOSTILE = [*fake.HOSTILE, "\x00\u200b\ufeff", "\u202eevil\u2066", "<b>bold</b>"]
 """Texts that were written to break the page."""
@@ -38,6 +39,7 @@ class Answers:
     status: str = "complete"
     has_index: bool = True
     evaluation: dict[str, Any] | None = None
+    tour: dict[str, Any] = field(default_factory=tour)
     seconds: dict[str, float] = field(default_factory=dict)
     """Text of a search -> how long its answer takes."""
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -53,6 +55,8 @@ class Answers:
             return self.run()
         if path == "training":
             return {"points": training(), "running": self.status == "running"}
+        if path == "tour":
+            return self.tour
         if path == "evaluation" and self.evaluation is not None:
             return self.evaluation
         if path.startswith("features") and not self.has_index:
@@ -91,6 +95,7 @@ class Answers:
                 "n_features": self.n_features,
                 "sparsifier": "topk",
                 "k": 16,
+                "d_model": 256,
                 "hash": "050021ad568b316c",
             },
             "corpus": "builtin",

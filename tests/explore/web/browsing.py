@@ -7,6 +7,7 @@ from explore.web.answers import HOSTILE_FEATURE
 
 PLACES = [
     "#/",
+    "#/tour",
     "#/features",
     "#/features?q=bridge",
     "#/feature/12",

@@ -88,7 +88,7 @@ def test_spanish_all_through(explorer):
         assert page.evaluate("document.documentElement.lang") == "es"
         body = page.evaluate(
             "(() => { const body = document.body.cloneNode(true);"
-            " body.querySelectorAll('option, .what, .address, .related, .text, .effect')"
+            " body.querySelectorAll('option, .what, .address, .related, .text, .effect, cite')"
             " .forEach(each => each.remove());"
             " const labels = [...body.querySelectorAll('[aria-label]')].map(each => each.ariaLabel);"
             " return [body.textContent, ...labels].join(' ') })()"

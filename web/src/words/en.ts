@@ -1,5 +1,7 @@
 // Everything that the page says. The other languages have the same keys: their types see to it.
 
+import { tour } from "./tour.en";
+
 export const en = {
   languageName: "English",
   skip: "Skip to the content",
@@ -66,6 +68,7 @@ export const en = {
       ce_recovered_mean: ["Prediction kept, against the average", "1 predicts as well as the untouched model, 0 as badly as with the average state."],
       ce_recovered_zero: ["Prediction kept, against nothing", "The same against zero, which is so harmful that even poor copies score well."],
       kl: ["Predictions moved", "How far the guesses drift from the untouched model's, in nats."],
+      universality: ["Likeness of the best match", "Middle correlation of the features with their best match in a dictionary learnt from another seed."],
     } as Record<string, [string, string]>,
     recoveryFormula: (concepts: string) => `concepts that some single unit marks with F1 of at least the needed score / ${concepts} concepts`,
     recoveryMisleads: "Only concepts that were tagged in the text are counted; features for anything else are not seen by it.",
@@ -449,6 +452,7 @@ export const en = {
     python: "In Python",
     llama: "With llama.cpp",
   },
+  tour,
 };
 
 export type Words = typeof en;

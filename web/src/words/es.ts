@@ -1,4 +1,5 @@
 import type { Words } from "./en";
+import { tour } from "./tour.es";
 
 // A million of something takes "de" in Spanish.
 const tokensOf = (count: string) => `${count}${/(millón|millones|billón|billones)$/.test(count) ? " de" : ""} tokens`;
@@ -68,6 +69,7 @@ export const es: Words = {
       ce_recovered_mean: ["Predicción conservada, frente a la media", "1 predice tan bien como el modelo intacto; 0, tan mal como con el estado medio."],
       ce_recovered_zero: ["Predicción conservada, frente a nada", "Lo mismo frente a cero, tan dañino que hasta una mala copia puntúa bien."],
       kl: ["Predicciones desplazadas", "Cuánto se apartan las predicciones de las del modelo intacto, en nats."],
+      universality: ["Parecido con la mejor pareja", "Correlación mediana de los rasgos con su mejor pareja en un diccionario aprendido con otra semilla."],
     },
     recoveryFormula: (concepts) => `conceptos que alguna unidad señala con la F1 exigida o más / ${concepts} conceptos`,
     recoveryMisleads: "Solo cuentan los conceptos etiquetados en el texto; los rasgos de cualquier otra cosa no se ven aquí.",
@@ -451,4 +453,5 @@ export const es: Words = {
     python: "En Python",
     llama: "Con llama.cpp",
   },
+  tour,
 };
