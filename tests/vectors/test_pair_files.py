@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoscope.errors import BrokenInput, MissingInput
-from monoscope.vectors import ContrastPair, read_pairs
+from monoscope.vectors import ContrastPair, read_pairs, write_pairs
 
 SIDES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: bool(text.strip()))
 PAIR = st.builds(ContrastPair, SIDES, SIDES, st.none() | st.integers() | st.text(max_size=3))
@@ -22,6 +22,15 @@ def test_what_is_written_is_read(
     path = tmp_path_factory.mktemp("pairs") / "pairs.jsonl"
     lines = [json.dumps(vars(pair), ensure_ascii=ascii_only) for pair in pairs]
     path.write_text("\n\n".join(lines), encoding="utf-8", newline="\n")
+    assert read_pairs(path) == pairs
+
+
+@given(pairs=PAIRS)
+def test_what_a_vector_keeps_is_read_back(
+    pairs: list[ContrastPair], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("pairs") / "pairs.jsonl"
+    path.write_text(write_pairs(pairs), encoding="utf-8")
     assert read_pairs(path) == pairs
 
 

@@ -13,7 +13,7 @@ from monoscope.commands.recipe import built
 from monoscope.commands.run_folder import FIGURE, RESULT, check_parents, read_record, write_text
 from monoscope.dictionaries import SparseAutoencoder
 from monoscope.errors import WrongUse
-from monoscope.evaluate.analyses import ANALYSES, Analysis, Material
+from monoscope.evaluate.analyses import ANALYSES, Analysis
 from monoscope.evaluate.stream import Activations
 from monoscope.explore.figures import figure_svg
 from monoscope.features import FeatureIndex
@@ -24,12 +24,12 @@ from monoscope.models import LanguageModel
 class RunMaterial:
     """A run as analyses take it; what is missing of its activations is harvested again."""
 
-    def __init__(self, run: OpenRun, others: Sequence[Material] = ()) -> None:
+    def __init__(self, run: OpenRun, others: "Sequence[RunMaterial]" = ()) -> None:
         self.run = run
         self._others = tuple(others)
 
     @property
-    def others(self) -> Sequence[Material]:
+    def others(self) -> "Sequence[RunMaterial]":
         """The runs that it is compared with."""
         return self._others
 

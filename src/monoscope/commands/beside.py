@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from monoscope.commands.analyse import analyse
 from monoscope.commands.indexing import index_store
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.recipe import Recipe
 from monoscope.commands.run_folder import RunFolder
+from monoscope.dictionaries import AutoencoderOptions, BatchTopK, TopK
+from monoscope.errors import WrongUse
 from monoscope.features import FeatureIndex
 from monoscope.manifest import is_complete, read_manifest
 from monoscope.train import Wanted, train_many
@@ -30,14 +33,30 @@ def compared(recipe: Recipe) -> dict[str, list[Beside]]:
     training = replace(recipe.training, n_tokens=options.n_tokens, order_seed=recipe.training.order)
     alike = replace(recipe, training=training, beside=type(options)())
     widths = [
-        Beside(f"{width}-features", replace(alike, dictionary=replace(recipe.dictionary, n_features=width)))
-        for width in options.widths
+        Beside(f"{width}-features", replace(alike, dictionary=as_wide(recipe.dictionary, width, k)))
+        for width, k in zip_longest(options.widths, options.k)
     ]
     seeds = [
         Beside(f"seed-{seed}", replace(alike, training=replace(training, seed=seed)))
         for seed in options.seeds
     ]
     return {name: those for name, those in (("splitting", widths), ("universality", seeds)) if those}
+
+
+def as_wide(options: AutoencoderOptions, width: int, k: int | None) -> AutoencoderOptions:
+    """A dictionary's options at another width.
+
+    Raises:
+        WrongUse: a k was given, and what makes codes sparse has none.
+    """
+    sparsifier = options.sparsifier
+    if k is not None:
+        if not isinstance(sparsifier, TopK | BatchTopK):
+            raise WrongUse(
+                f"beside.k = {k}, and {sparsifier.name} keeps no fixed number of features", "leave it out"
+            )
+        sparsifier = replace(sparsifier, k=k)
+    return replace(options, n_features=width, sparsifier=sparsifier)
 
 
 def is_compared(run: OpenRun) -> bool:
@@ -59,7 +78,8 @@ def do_compare(run: OpenRun) -> None:
         if not FeatureIndex.is_there(runs[each.name].folder.features):
             index_store(runs[each.name], run.calibration())
     for name, those in wanted.items():
-        analyse(run, name, [runs[each.name].folder.path for each in those], ())
+        paths = [runs[each.name].folder.path for each in those]
+        analyse(run, name, paths, [f"n_tokens={run.recipe.beside.n_compared}"])
 
 
 def begun(run: OpenRun, beside: Beside) -> OpenRun:

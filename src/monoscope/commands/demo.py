@@ -9,7 +9,7 @@ import tyro
 
 from monoscope.activations.harvest import HarvestOptions
 from monoscope.commands.progress import Reporter
-from monoscope.commands.recipe import Recipe
+from monoscope.commands.recipe import BesideOptions, Recipe
 from monoscope.commands.run import make, run_text
 from monoscope.commands.run_folder import RunFolder
 from monoscope.commands.serve import ServeOptions, can_serve, serve
@@ -36,6 +36,7 @@ def demo_recipe() -> Recipe:
             recovery=RecoveryOptions(n_calibration_tokens=330_000),
         ),
         showcase=ShowcaseOptions(query="Golden Gate Bridge"),
+        beside=BesideOptions(widths=(512, 1024), k=(8, 11), n_tokens=500_000),
     )
 
 

@@ -57,10 +57,21 @@ class BesideOptions:
 
     widths: tuple[int, ...] = ()
     """Features of narrower or wider dictionaries."""
+    k: tuple[int, ...] = ()
+    """Features that each of them keeps for a token, for topk and batch_topk; as many as the run's own unless given."""
     seeds: tuple[int, ...] = ()
     """Seeds of further dictionaries as wide as the run's own."""
     n_tokens: int = 1_000_000
     """Tokens that each of them learns from."""
+    n_compared: int = 100_000
+    """Tokens of held-out text that they are compared on, at most."""
+
+    def __post_init__(self) -> None:
+        if self.k and len(self.k) != len(self.widths):
+            raise WrongUse(
+                f"beside.k = {list(self.k)} and beside.widths = {list(self.widths)} differ in length",
+                "give one k for each width, or none",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,6 +93,23 @@ def leaves(parents: Sequence[Int[np.ndarray, " _"]], n_roots: int) -> Int[np.nda
     return counts
 
 
+def clearness(links: Sequence[Codes]) -> Float[np.ndarray, " root"]:
+    """Mean similarity of all links in the tree of each feature of the narrowest dictionary; 0 where it has none."""
+    root = np.arange(links[0].shape[0])
+    total, count = np.zeros(len(root)), np.zeros(len(root))
+    for step in links:
+        parent = strongest(step)
+        child = np.flatnonzero(parent >= 0)
+        similar = step.tocsc()[:, child].max(axis=0).toarray().reshape(-1)
+        origin = np.full(step.shape[1], -1)
+        origin[child] = root[parent[child]]
+        known = origin[child] >= 0
+        np.add.at(total, origin[child][known], similar[known])
+        np.add.at(count, origin[child][known], 1)
+        root = origin
+    return total / count.clip(1)
+
+
 def tree(
     root: int, at: int, levels: Sequence[Level], parents: Sequence[Int[np.ndarray, " _"]]
 ) -> list[list[dict[str, Any]]]:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from monoscope.evaluate.analyses.activity import Codes, masked_cosines, shifted
 from monoscope.evaluate.analyses.base import ANALYSES, Check, Material, Progress, unwatched
@@ -14,6 +14,7 @@ from monoscope.evaluate.analyses.lineage import (
     Level,
     above,
     by_width,
+    clearness,
     forest,
     labels,
     leaves,
@@ -85,7 +86,7 @@ class Splitting:
         parents = [strongest(each) for each in links]
         concepts = self.concepts(material, levels, meter)
         roots = [(each["feature"], each["level"]) for each in concepts.values() if each["level"] is not None]
-        shown = self.shown(roots, leaves(parents, levels[0].width))
+        shown = self.shown(roots, levels[0], leaves(parents, levels[0].width), clearness(links))
         meter.finish()
         checks = [self.family_check(concepts, levels), self.concept_check(concepts, levels)]
         return {
@@ -127,12 +128,20 @@ class Splitting:
             "median_cosine": float(np.median(turned)) if len(turned) else None,
         }
 
-    def shown(self, roots: list[tuple[int, int]], becomes: Int[np.ndarray, " root"]) -> list[tuple[int, int]]:
+    def shown(
+        self,
+        roots: list[tuple[int, int]],
+        narrowest: Level,
+        becomes: Int[np.ndarray, " root"],
+        clear: Float[np.ndarray, " root"],
+    ) -> list[tuple[int, int]]:
         """The features that trees are kept of, and whose they are.
 
-        Those of concepts, then those of the narrowest dictionary that split most and can still be read.
+        Those of concepts; then, of the rarer half of the narrowest dictionary's features, those that split, can still
+        be read, and whose links are clearest: common ones are about grammar, and say less to a reader.
         """
-        order = np.argsort(-np.where(becomes > self.leaves, 0, becomes), kind="stable").tolist()
+        fit = (becomes > 1) & (becomes <= self.leaves) & (narrowest.active <= np.median(narrowest.active))
+        order = np.argsort(-np.where(fit, clear, -1.0), kind="stable").tolist()
         return list(dict.fromkeys([*roots, *((root, 0) for root in order)]))[: self.trees]
 
     def concepts(self, material: Material, levels: Sequence[Level], meter: Meter) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from monoscope.vectors import ContrastPair, ControlVector, Reliability, in_featu
 
 PARTS = 10
 """Features that a vector is taken apart into, at most."""
-Text = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")]
 MethodName = Literal["mean_difference", "whitened", "logistic", "pca", "pca_center", "pca_diff"]
 
 
