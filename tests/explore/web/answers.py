@@ -191,7 +191,7 @@ def chosen(where: str, n_features: int) -> list[int]:
 def record(feature: int) -> dict[str, Any]:
     """A feature's record, with effects, descriptions and patterns; one of them is hostile through and through."""
     generator = np.random.default_rng(feature)
-    made = fake.card(feature, 300, generator)
+    made = fake.card(feature, 300, generator) | {"lineage": lineage(feature)}
     if not made["n_active"]:
         return made
     made["examples"].append(fake.example("near miss", 0.0, "chess", generator))
@@ -219,6 +219,33 @@ def record(feature: int) -> dict[str, Any]:
         made["descriptions"] += [{"method": HOSTILE[0], "text": HOSTILE[0], "scores": {HOSTILE[1]: 0.5}}]
         made["patterns"] += [{"text": f"{HOSTILE[0]} [{HOSTILE[8]}]", "matches": 0, "active": 0}]
     return made
+
+
+WIDTHS = (128, 512, 2048, 8192)
+"""Features of the dictionaries beside each other; the second is the run's own."""
+
+
+def lineage(feature: int) -> list[dict[str, Any]]:
+    """A feature that came from one, with two beside it, and became three and then many; of the last ten, none."""
+    if feature % 40 >= 30:
+        return []
+
+    def kin(number: int, similarity: float | None) -> dict[str, Any]:
+        return {"feature": number, "label": description(number % 6), "similarity": similarity}
+
+    columns = [
+        [kin(feature // 4, None)],
+        [kin(feature + 101, 0.93), kin(feature, 0.84), kin(feature + 202, 0.61)],
+        [kin(4 * feature + place, 0.8 - place / 10) for place in range(3)],
+        [kin(16 * feature + place, 0.9 - place / 40) for place in range(24)],
+    ]
+    if feature == HOSTILE_FEATURE:
+        for each, text in zip(columns[3], HOSTILE, strict=False):
+            each["label"] = text
+    return [
+        {"width": width, "own": width == WIDTHS[1], "features": features}
+        for width, features in zip(WIDTHS, columns, strict=True)
+    ]
 
 
 def training() -> list[dict[str, Any]]:

@@ -38,7 +38,7 @@ class Model(Answers):
     """Seconds between two pieces of what is written."""
 
     def run(self) -> dict[str, Any]:
-        preset = {"name": "golden-gate", "steering": {"edits": [{"feature": 77, "clamp": 3.0}]}}
+        preset = {"name": "golden_gate_bridge", "steering": {"edits": [{"feature": 77, "clamp": 3.0}]}}
         return super().run() | {"presets": [preset], "strengths": {"12": 1.5}, "vectors": ["joy"]}
 
     def map(self) -> bytes | None:

@@ -225,6 +225,16 @@ export const en = {
     json: "Download its record",
   },
 
+  lineage: {
+    title: "Where it splits at other widths",
+    note: "Dictionaries of other widths were learnt at the same place in the model. A line joins a feature to those that it becomes where there is room for more. The figure says how closely a feature fires along with the one it came from; 1 is exactly alike. Only features of this dictionary have a card here.",
+    width: (features: string) => `${features} features`,
+    sides: { from: "where it comes from", own: "this dictionary", to: "what it becomes" },
+    itself: "this feature",
+    similarity: "likeness",
+    more: (count: string) => `and ${count} more`,
+  },
+
   lens: {
     nav: "Lens",
     title: "Lens: read a text through the features",
@@ -275,7 +285,6 @@ export const en = {
     title: "Steer: turn a feature up and watch what is written",
     lead: "The same model goes on from the same prompt with the same seed, untouched on one side and with a feature moved on the other.",
     presets: "Ready-made",
-    presetNames: { "golden-gate": "Golden Gate" } as Record<string, string>,
     prompt: "Prompt",
     write: "Write",
     stop: "Stop",

@@ -227,6 +227,16 @@ export const es: Words = {
     json: "Descargar su ficha",
   },
 
+  lineage: {
+    title: "Dónde se divide con otras anchuras",
+    note: "En el mismo punto del modelo se aprendieron diccionarios de otras anchuras. Una línea une un rasgo con aquellos en los que se convierte cuando hay sitio para más. La cifra dice hasta qué punto un rasgo se activa igual que aquel del que procede; 1 es exactamente igual. Solo los rasgos de este diccionario tienen aquí su ficha.",
+    width: (features) => `${features} rasgos`,
+    sides: { from: "de dónde viene", own: "este diccionario", to: "en qué se convierte" },
+    itself: "este rasgo",
+    similarity: "parecido",
+    more: (count) => `y ${count} más`,
+  },
+
   lens: {
     nav: "Lente",
     title: "Lente: lee un texto a través de los rasgos",
@@ -277,7 +287,6 @@ export const es: Words = {
     title: "Dirigir: sube un rasgo y mira qué se escribe",
     lead: "El mismo modelo continúa el mismo texto con la misma semilla: a un lado, intacto; al otro, con un rasgo cambiado.",
     presets: "Ya preparado",
-    presetNames: { "golden-gate": "Golden Gate" },
     prompt: "Comienzo del texto",
     write: "Escribir",
     stop: "Parar",
