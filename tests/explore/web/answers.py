@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from explore import fake
+from explore.web.growth import forming, lineage
 
 HOSTILE = [*fake.HOSTILE, "\x00\u200b\ufeff", "\u202eevil\u2066", "<b>bold</b>"]
 """Texts that were written to break the page."""
@@ -38,6 +39,8 @@ class Answers:
     status: str = "complete"
     has_index: bool = True
     evaluation: dict[str, Any] | None = None
+    snapshots: int = 0
+    """Checkpoints of the training at which one feature was looked at."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Text of a search -> how long its answer takes."""
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -53,6 +56,8 @@ class Answers:
             return self.run()
         if path == "training":
             return {"points": training(), "running": self.status == "running"}
+        if path == "forming":
+            return forming(self.snapshots)
         if path == "evaluation" and self.evaluation is not None:
             return self.evaluation
         if path.startswith("features") and not self.has_index:
@@ -219,33 +224,6 @@ def record(feature: int) -> dict[str, Any]:
         made["descriptions"] += [{"method": HOSTILE[0], "text": HOSTILE[0], "scores": {HOSTILE[1]: 0.5}}]
         made["patterns"] += [{"text": f"{HOSTILE[0]} [{HOSTILE[8]}]", "matches": 0, "active": 0}]
     return made
-
-
-WIDTHS = (128, 512, 2048, 8192)
-"""Features of the dictionaries beside each other; the second is the run's own."""
-
-
-def lineage(feature: int) -> list[dict[str, Any]]:
-    """A feature that came from one, with two beside it, and became three and then many; of the last ten, none."""
-    if feature % 40 >= 30:
-        return []
-
-    def kin(number: int, similarity: float | None) -> dict[str, Any]:
-        return {"feature": number, "label": description(number % 6), "similarity": similarity}
-
-    columns = [
-        [kin(feature // 4, None)],
-        [kin(feature + 101, 0.93), kin(feature, 0.84), kin(feature + 202, 0.61)],
-        [kin(4 * feature + place, 0.8 - place / 10) for place in range(3)],
-        [kin(16 * feature + place, 0.9 - place / 40) for place in range(24)],
-    ]
-    if feature == HOSTILE_FEATURE:
-        for each, text in zip(columns[3], HOSTILE, strict=False):
-            each["label"] = text
-    return [
-        {"width": width, "own": width == WIDTHS[1], "features": features}
-        for width, features in zip(WIDTHS, columns, strict=True)
-    ]
 
 
 def training() -> list[dict[str, Any]]:

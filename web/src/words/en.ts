@@ -81,6 +81,16 @@ export const en = {
     trainingLast: (value: string, tokens: string) => `${value} after ${tokens} tokens`,
     noTraining: "There is no record of the training.",
     noPoints: "No points yet.",
+    loss: "Loss",
+  },
+
+  forming: {
+    title: "A feature forming",
+    note: (tokens: string) => `One and the same feature, as the dictionary was at each checkpoint of the training, with the texts on which it fired most among the same ${tokens} tokens. Early on they have little in common; in a dictionary that learns well, they become one thing. The fuller the colour, the nearer to its largest activation at that checkpoint.`,
+    after: (tokens: string) => `after ${tokens} tokens`,
+    fires: (share: string) => `fires on ${share} of tokens`,
+    silent: "fires on none of them",
+    fvu: (value: string) => `variance unexplained ${value}`,
   },
 
   features: {

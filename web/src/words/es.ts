@@ -83,6 +83,16 @@ export const es: Words = {
     trainingLast: (value, tokens) => `${value} tras ${tokensOf(tokens)}`,
     noTraining: "No hay registro del entrenamiento.",
     noPoints: "Todavía no hay puntos.",
+    loss: "Pérdida",
+  },
+
+  forming: {
+    title: "Un rasgo que se forma",
+    note: (tokens) => `Un mismo rasgo, tal como era el diccionario en cada punto guardado del entrenamiento, con los textos que más lo activaban entre los mismos ${tokensOf(tokens)}. Al principio tienen poco en común; en un diccionario que aprende bien, acaban siendo una sola cosa. Cuanto más intenso el color, más cerca de su mayor activación en ese punto.`,
+    after: (tokens) => `tras ${tokensOf(tokens)}`,
+    fires: (share) => `se activa en el ${share} de los tokens`,
+    silent: "no se activa en ninguno",
+    fvu: (value) => `varianza sin explicar ${value}`,
   },
 
   features: {
