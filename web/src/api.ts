@@ -215,8 +215,8 @@ async function refusal(response: Response): Promise<ApiError> {
 export interface Api {
   run(signal?: AbortSignal): Promise<Run>;
   evaluation(signal?: AbortSignal): Promise<Evaluation>;
-  training(signal?: AbortSignal): Promise<Training>;
   forming(signal?: AbortSignal): Promise<Forming>;
+  training(signal?: AbortSignal): Promise<Training>;
   features(query: Partial<FeatureQuery>, offset: number, limit: number, signal?: AbortSignal): Promise<FeatureRows>;
   feature(number: number, signal?: AbortSignal): Promise<FeatureRecord>;
   lens(text: string, limit: number, signal?: AbortSignal): Promise<Lens>;
@@ -260,8 +260,8 @@ export function openApi(token: () => string, refused: () => void): Api {
   return {
     run: (signal) => get("run", signal),
     evaluation: (signal) => get("evaluation", signal),
-    training: (signal) => get("training", signal),
     forming: (signal) => get("forming", signal),
+    training: (signal) => get("training", signal),
     features(query, offset, limit, signal) {
       const said = Object.entries(query).filter(([, value]) => value !== "");
       const parameters = new URLSearchParams([...said, ["offset", String(offset)], ["limit", String(limit)]]);

@@ -38,9 +38,9 @@ class Answers:
     n_features: int = 100_000
     status: str = "complete"
     has_index: bool = True
-    evaluation: dict[str, Any] | None = None
     snapshots: int = 0
     """Checkpoints of the training at which one feature was looked at."""
+    evaluation: dict[str, Any] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     """Text of a search -> how long its answer takes."""
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -54,10 +54,10 @@ class Answers:
         """
         if path == "run":
             return self.run()
-        if path == "training":
-            return {"points": training(), "running": self.status == "running"}
         if path == "forming":
             return forming(self.snapshots)
+        if path == "training":
+            return {"points": training(), "running": self.status == "running"}
         if path == "evaluation" and self.evaluation is not None:
             return self.evaluation
         if path.startswith("features") and not self.has_index:

@@ -155,9 +155,11 @@ def test_without_webgl_a_sample_is_drawn_and_said(explorer):
 
 
 @pytest.mark.slow
-def test_two_hundred_thousand_points_are_panned_frame_by_frame(explorer, record_property):
+@pytest.mark.parametrize("colour", [0, 1])
+def test_two_hundred_thousand_points_are_panned_frame_by_frame(explorer, record_property, colour):
     page = opened(explorer, Model(n_features=200_000, points=cloud(200_000))).page
     until(page, "document.querySelector('.features').textContent.includes('200,000 features, those')")
+    page.locator(".map-head button").nth(colour).click()
     x, y = middle(page)
     measured = page.evaluate(
         """([x, y]) => new Promise(done => {
