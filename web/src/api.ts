@@ -69,6 +69,30 @@ export interface Training {
   running: boolean;
 }
 
+/** A text on which a feature fires. */
+export interface FormingText {
+  tokens: string[];
+  activations: number[];
+  /** Place of the strongest token among them. */
+  peak: number;
+}
+
+/** The feature as the dictionary was after so many tokens. */
+export interface Snapshot {
+  tokens: number;
+  /** Tokens of the sample that it fires on, of those looked at. */
+  active: number;
+  looked_at: number;
+  fvu: number | null;
+  texts: FormingText[];
+}
+
+/** One and the same feature at each checkpoint, oldest first; none before the first. */
+export interface Forming {
+  feature: number | null;
+  snapshots: Snapshot[];
+}
+
 export interface FeatureRow {
   feature: number;
   description: string;
@@ -107,6 +131,21 @@ export interface Effect {
   suppressed: [string, number][];
 }
 
+/** A feature of a dictionary of some width that belongs together with another. */
+export interface Kin {
+  feature: number;
+  label: string;
+  /** How much it fires along with the one that it came from; null where it came from none. */
+  similarity: number | null;
+}
+
+/** The kin of one width; of the dictionary's own, those that came from the same. */
+export interface Relatives {
+  width: number;
+  own: boolean;
+  features: Kin[];
+}
+
 export interface FeatureRecord {
   feature: number;
   address: string;
@@ -126,6 +165,8 @@ export interface FeatureRecord {
   descriptions?: { method: string; text: string; kind?: string; scores: Record<string, number | null> }[];
   patterns?: { text: string; matches: number | null; active: number | null }[];
   effects?: Effect[];
+  /** From the narrowest dictionary to the widest; empty where no widths were compared, or nothing is akin. */
+  lineage: Relatives[];
   n_features: number;
   /** The features before and after it that fire. */
   previous: number | null;
@@ -174,6 +215,7 @@ async function refusal(response: Response): Promise<ApiError> {
 export interface Api {
   run(signal?: AbortSignal): Promise<Run>;
   evaluation(signal?: AbortSignal): Promise<Evaluation>;
+  forming(signal?: AbortSignal): Promise<Forming>;
   training(signal?: AbortSignal): Promise<Training>;
   tour(signal?: AbortSignal): Promise<Tour>;
   features(query: Partial<FeatureQuery>, offset: number, limit: number, signal?: AbortSignal): Promise<FeatureRows>;
@@ -219,6 +261,7 @@ export function openApi(token: () => string, refused: () => void): Api {
   return {
     run: (signal) => get("run", signal),
     evaluation: (signal) => get("evaluation", signal),
+    forming: (signal) => get("forming", signal),
     training: (signal) => get("training", signal),
     tour: (signal) => get("tour", signal),
     features(query, offset, limit, signal) {

@@ -11,6 +11,12 @@ export function coloursOf(element: HTMLElement, names: string[]): string[] {
   return found;
 }
 
+/** Red, green and blue of a colour as the browser tells it, from 0 to 255. */
+export function rgbOf(colour: string): [number, number, number] {
+  const [red = 0, green = 0, blue = 0] = (colour.match(/[\d.]+/g) ?? []).map(Number);
+  return [red, green, blue];
+}
+
 /** Called when the reader's system turns light or dark; returns how to stop it. */
 export function onScheme(changed: () => void): () => void {
   const query = matchMedia("(prefers-color-scheme: dark)");

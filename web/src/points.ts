@@ -5,6 +5,8 @@ export interface Points {
   features: Int32Array;
   x: Float32Array;
   y: Float32Array;
+  /** Share of the tokens that each fires on. */
+  density: Float32Array;
   /** How crowded it is around each, from 0 to 1, on a logarithmic scale. */
   crowding: Float32Array;
   /** Places of the points of each cell, and where each cell begins among them. */
@@ -14,9 +16,9 @@ export interface Points {
 
 /** Cells on a side, over -1..1. */
 const SIDE = 128;
-const BYTES = 12;
+const BYTES = 16;
 
-/** The points of the server's bytes: feature numbers, then x, then y, each of four little-endian bytes. */
+/** The points of the server's bytes: feature numbers, then x, y and density, each of four little-endian bytes. */
 export function pointsOf(bytes: ArrayBuffer): Points {
   if (bytes.byteLength % BYTES) throw new RangeError(`${bytes.byteLength} bytes are no map`);
   const count = bytes.byteLength / BYTES;
@@ -24,8 +26,9 @@ export function pointsOf(bytes: ArrayBuffer): Points {
   const features = Int32Array.from({ length: count }, (_, place) => view.getInt32(4 * place, true));
   const x = Float32Array.from({ length: count }, (_, place) => view.getFloat32(4 * (count + place), true));
   const y = Float32Array.from({ length: count }, (_, place) => view.getFloat32(4 * (2 * count + place), true));
+  const density = Float32Array.from({ length: count }, (_, place) => view.getFloat32(4 * (3 * count + place), true));
   const { order, begins } = sorted(x, y);
-  return { count, features, x, y, crowding: crowded(x, y, begins), order, begins };
+  return { count, features, x, y, density, crowding: crowded(x, y, begins), order, begins };
 }
 
 const cellOf = (value: number): number => Math.max(0, Math.min(SIDE - 1, Math.floor(((value + 1) / 2) * SIDE)));
@@ -61,6 +64,33 @@ function crowded(x: Float32Array, y: Float32Array, begins: Int32Array): Float32A
   }
   return Float32Array.from(x, (value, place) => (around[cellOf(y[place] ?? 0) * SIDE + cellOf(value)] ?? 0) / (most || 1));
 }
+
+/** Shares from which and up to which colours differ. */
+export interface Frequencies {
+  low: number;
+  high: number;
+  /** Whether some never fire. */
+  never: boolean;
+}
+
+/** Powers of ten around all but the rarest and the most frequent fiftieth. */
+export function frequenciesOf(density: Float32Array): Frequencies {
+  const known = density.filter((each) => each > 0).sort();
+  const at = (part: number) => Math.log10(known[Math.round(part * (known.length - 1))] ?? 1);
+  // What single precision does to a power of ten is no reason for another one.
+  const low = Math.floor(at(0.02) + 1e-6);
+  const high = Math.max(low + 1, Math.ceil(at(0.98) - 1e-6));
+  return { low: 10 ** low, high: 10 ** high, never: known.length < density.length };
+}
+
+/** How often each fires, from 0 to 1 on a logarithmic scale; -1 for what never does. */
+export function frequencyLevels(density: Float32Array, { low, high }: Frequencies): Float32Array {
+  const whole = Math.log10(high / low);
+  return density.map((each) => (each > 0 ? Math.max(0, Math.min(1, Math.log10(each / low) / whole)) : -1));
+}
+
+/** Milliseconds to wait before asking for the map again: 1 s, 2 s, 4 s, and so on up to 10 s. */
+export const patience = (asked: number): number => Math.min(10_000, 1000 * 2 ** asked);
 
 /** Place of the point nearest to (x, y) within a distance; null where there is none. */
 export function nearestPoint({ x: xs, y: ys, order, begins }: Points, x: number, y: number, within: number): number | null {

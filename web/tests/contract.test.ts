@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { Attribution, Evaluation, FeatureRecord, FeatureRows, LearnVector, Lens, Reread, Run, Tour, Training, Vector, VectorDetails, VectorReading } from "../src/api";
+import type { Attribution, Evaluation, FeatureRecord, FeatureRows, Forming, LearnVector, Lens, Reread, Run, Tour, Training, Vector, VectorDetails, VectorReading } from "../src/api";
 import type { components } from "../src/openapi";
 
 type Served = components["schemas"];
@@ -20,10 +20,11 @@ it("what the server describes is what the page takes it for", () => {
     fits<Attribution, Served["AttributionAnswer"]>(),
     fits<Reread, Served["RereadAnswer"]>(),
     fits<Tour, Served["Tour"]>(),
+    fits<Forming, Served["Forming"]>(),
     fits<Vector, Served["VectorTold"]>(),
     fits<VectorDetails, Served["VectorDetails"]>(),
     fits<VectorReading, Served["ReadAnswer"]>(),
     fits<Served["LearnBody"], LearnVector>(),
   ];
-  expect(compared).toHaveLength(13);
+  expect(compared).toHaveLength(14);
 });

@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { activeAt, cellAt, CELL, moved, share } from "../src/lens";
-import { fitted, nearestPoint, pixelOf, placeAt, pointsOf, sampleOf, zoomed } from "../src/points";
+import { fitted, frequenciesOf, frequencyLevels, nearestPoint, patience, pixelOf, placeAt, pointsOf, sampleOf, zoomed } from "../src/points";
 
-function bytesOf(points: [number, number, number][]): ArrayBuffer {
-  const view = new DataView(new ArrayBuffer(12 * points.length));
-  points.forEach(([feature, x, y], place) => {
+function bytesOf(points: [number, number, number, number?][]): ArrayBuffer {
+  const view = new DataView(new ArrayBuffer(16 * points.length));
+  points.forEach(([feature, x, y, density = 0.5], place) => {
     view.setInt32(4 * place, feature, true);
     view.setFloat32(4 * (points.length + place), x, true);
     view.setFloat32(4 * (2 * points.length + place), y, true);
+    view.setFloat32(4 * (3 * points.length + place), density, true);
   });
   return view.buffer;
 }
@@ -15,10 +16,11 @@ const random = (seed: number) => () => (seed = (seed * 48271) % 2147483647) / 21
 
 describe("the map's points", () => {
   it("are read as they were written", () => {
-    const points = pointsOf(bytesOf([[412, -1, 1], [7, 0.5, -0.25]]));
+    const points = pointsOf(bytesOf([[412, -1, 1, 0.125], [7, 0.5, -0.25, 0]]));
     expect([...points.features]).toEqual([412, 7]);
     expect([...points.x, ...points.y]).toEqual([-1, 0.5, 1, -0.25]);
-    expect(() => pointsOf(new ArrayBuffer(13))).toThrow("13 bytes");
+    expect([...points.density]).toEqual([0.125, 0]);
+    expect(() => pointsOf(new ArrayBuffer(12))).toThrow("12 bytes");
     expect(pointsOf(new ArrayBuffer(0)).count).toBe(0);
   });
 
@@ -47,6 +49,29 @@ describe("the map's points", () => {
     const some = sampleOf(200_000, 50_000);
     expect([some.length, some[0], some[49_999]]).toEqual([50_000, 0, 199_996]);
   });
+});
+
+describe("how often features fire", () => {
+  it("is told between powers of ten that hold nearly all", () => {
+    const most = Array.from({ length: 998 }, (_, place) => 0.0002 + 0.00005 * place);
+    const { low, high, never } = frequenciesOf(Float32Array.from([1e-7, ...most, 0.9]));
+    expect([low, high, never]).toEqual([1e-3, 0.1, false].map((each) => (typeof each === "number" ? expect.closeTo(each, 9) : each)));
+    expect(frequenciesOf(Float32Array.from([0.01, 0.01, 0]))).toEqual({ low: 0.01, high: 0.1, never: true });
+  });
+
+  it("rises with the logarithm, and what never fires has none", () => {
+    const levels = frequencyLevels(Float32Array.from([0, 1e-9, 0.0001, 0.01, 0.5]), { low: 0.0001, high: 1, never: true });
+    [-1, 0, 0, 0.5, 0.9247].forEach((level, place) => expect(levels[place]).toBeCloseTo(level, 4));
+  });
+
+  it("has a scale even where nothing fires", () => {
+    expect(frequenciesOf(new Float32Array(3))).toEqual({ low: 1, high: 10, never: true });
+    expect([...frequencyLevels(new Float32Array(2), frequenciesOf(new Float32Array(2)))]).toEqual([-1, -1]);
+  });
+});
+
+it("the page asks for a map that is being drawn less and less often", () => {
+  expect([0, 1, 2, 3, 4, 50].map(patience)).toEqual([1000, 2000, 4000, 8000, 10_000, 10_000]);
 });
 
 describe("the camera", () => {

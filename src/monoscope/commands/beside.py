@@ -73,10 +73,10 @@ def do_compare(run: OpenRun) -> None:
     wanted = compared(run.recipe)
     runs = {each.name: begun(run, each) for those in wanted.values() for each in those}
     learn(run, list(runs.values()))
-    for each in wanted.get("splitting", ()):
+    for each in runs.values():
         # Enough to name its features.
-        if not FeatureIndex.is_there(runs[each.name].folder.features):
-            index_store(runs[each.name], run.calibration())
+        if not FeatureIndex.is_there(each.folder.features):
+            index_store(each, run.calibration())
     for name, those in wanted.items():
         paths = [runs[each.name].folder.path for each in those]
         analyse(run, name, paths, [f"n_tokens={run.recipe.beside.n_compared}"])

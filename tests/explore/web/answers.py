@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from explore import fake
+from explore.web.growth import forming, lineage
 from explore.web.tour import tour
 
 HOSTILE = [*fake.HOSTILE, "\x00\u200b\ufeff", "\u202eevil\u2066", "<b>bold</b>"]
@@ -38,6 +39,8 @@ class Answers:
     n_features: int = 100_000
     status: str = "complete"
     has_index: bool = True
+    snapshots: int = 0
+    """Checkpoints of the training at which one feature was looked at."""
     evaluation: dict[str, Any] | None = None
     tour: dict[str, Any] = field(default_factory=tour)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -53,6 +56,8 @@ class Answers:
         """
         if path == "run":
             return self.run()
+        if path == "forming":
+            return forming(self.snapshots)
         if path == "training":
             return {"points": training(), "running": self.status == "running"}
         if path == "tour":
@@ -196,7 +201,7 @@ def chosen(where: str, n_features: int) -> list[int]:
 def record(feature: int) -> dict[str, Any]:
     """A feature's record, with effects, descriptions and patterns; one of them is hostile through and through."""
     generator = np.random.default_rng(feature)
-    made = fake.card(feature, 300, generator)
+    made = fake.card(feature, 300, generator) | {"lineage": lineage(feature)}
     if not made["n_active"]:
         return made
     made["examples"].append(fake.example("near miss", 0.0, "chess", generator))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from explore.web.answers import HOSTILE, HOSTILE_FEATURE, Answers, Refusal, description
+from explore.web.answers import HOSTILE, HOSTILE_FEATURE, Answers, Refusal, description, row
 
 LARGEST = 40.0
 
@@ -38,7 +38,7 @@ class Model(Answers):
     """Seconds between two pieces of what is written."""
 
     def run(self) -> dict[str, Any]:
-        preset = {"name": "golden-gate", "steering": {"edits": [{"feature": 77, "clamp": 3.0}]}}
+        preset = {"name": "golden_gate_bridge", "steering": {"edits": [{"feature": 77, "clamp": 3.0}]}}
         return super().run() | {"presets": [preset], "strengths": {"12": 1.5}, "vectors": ["joy"]}
 
     def map(self) -> bytes | None:
@@ -46,8 +46,9 @@ class Model(Answers):
             self.drawings -= 1
             return None
         assert self.points is not None
-        places = self.points.astype("<f4")
-        return np.arange(len(places), dtype="<i4").tobytes() + places.T.copy().tobytes()
+        features = np.arange(len(self.points), dtype="<i4")
+        density = np.array([row(int(each))["density"] for each in features], "<f4")
+        return features.tobytes() + self.points.T.astype("<f4").tobytes() + density.tobytes()
 
     def made(self, path: str, body: dict[str, Any]) -> dict[str, Any] | Iterator[str]:
         self.questions.append((path, body))

@@ -99,3 +99,59 @@ def test_a_feature_that_never_fired_and_one_that_is_not_there(explorer):
     page.wait_for_selector(".failure")
     assert "there is no feature 100000" in page.locator(".failure").inner_text()
     assert "the last one is 99999" in page.locator(".failure").inner_text()
+
+
+def test_its_kin_at_other_widths(explorer):
+    opened = explorer("#/feature/12")
+    page = opened.page
+    page.wait_for_selector(".lineage")
+    columns = page.locator(".widths > li")
+    assert columns.locator("h3").all_inner_texts() == [
+        "128 features\nwhere it comes from",
+        "512 features\nthis dictionary",
+        "2,048 features\nwhat it becomes",
+        "8,192 features\nwhat it becomes",
+    ]
+    own = columns.nth(1)
+    assert own.locator(".kin").first.inner_text().startswith("12 this feature")
+    assert own.locator("a.kin").count() == page.locator("a.kin").count() == 2
+    assert "likeness 0.93" in own.locator("a.kin").first.text_content()
+    assert "of activation" not in page.locator(".widths").text_content()
+    wide = columns.nth(3)
+    assert wide.locator(".kin").count() == 8
+    wide.get_by_role("button", name="and 16 more").click()
+    assert wide.locator(".kin").count() == 24
+    assert wide.get_by_role("button").count() == 0
+    own.locator("a.kin").first.click()
+    until(page, "document.querySelector('.which').textContent === 'Feature 113'")
+    page.wait_for_selector(".feature .measures")
+    assert page.locator(".lineage").count() == 0
+
+
+def test_links_between_widths_meet_their_features(explorer):
+    page = explorer("#/feature/12").page
+    page.wait_for_selector(".lineage")
+    apart = page.evaluate(
+        """() => [...document.querySelectorAll('.widths > li')].slice(1).flatMap(column => {
+          const top = column.querySelector('svg').getBoundingClientRect().top;
+          const ends = [...column.querySelectorAll('path')].slice(-column.querySelectorAll('.kin').length);
+          return [...column.querySelectorAll('.kin')].map((kin, place) => {
+            const box = kin.getBoundingClientRect();
+            return Math.abs(top + ends[place].getPointAtLength(1e6).y - (box.top + box.bottom) / 2);
+          });
+        })"""
+    )
+    assert len(apart) == 3 + 3 + 8
+    assert max(apart) < 1
+
+
+def test_on_a_phone_widths_stand_below_each_other(explorer):
+    page = explorer("#/feature/12", width=360).page
+    page.wait_for_selector(".lineage")
+    places = page.locator(".widths > li").evaluate_all(
+        "all => all.map(each => [each.getBoundingClientRect().left, each.getBoundingClientRect().top])"
+    )
+    assert places == sorted(places)
+    assert len({left for left, _ in places}) == 4
+    assert not page.locator(".links").first.is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,5 +1,7 @@
 """The map beside the table, in a browser."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,20 @@ from explore.web.test_everywhere import AXE
 
 GPU = ("GL Driver Message", "GroupMarkerNotSet")
 """What Chromium says of drawing without a graphics card."""
+
+PAINTED = """() => {
+  const canvas = document.querySelector('.map canvas');
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const all = copy.getImageData(0, 0, canvas.width, canvas.height).data;
+  let [painted, blue] = [0, 0];
+  for (let place = 0; place < all.length; place += 4) {
+    painted += all[place + 3] > 0;
+    blue += all[place + 3] > 0 && all[place + 2] > all[place];
+  }
+  return [painted, blue];
+}"""
+"""Pixels of a plain canvas that have a colour, and those of them that are rather blue than red."""
 
 
 def cloud(count: int) -> np.ndarray:
@@ -69,6 +85,44 @@ def test_a_point_is_named_and_opened_and_the_map_moves(explorer):
     assert page.url.endswith("#/feature/0")
 
 
+def test_colours_tell_how_often_features_fire(explorer):
+    page = opened(explorer, Model(n_features=500, points=cloud(500))).page
+    page.wait_for_selector(".map-head")
+    crowded, often = page.locator(".map-head button").all()
+    assert crowded.get_attribute("aria-pressed") == "true"
+    assert page.locator(".frequencies").count() == 0
+    page.wait_for_timeout(100)
+    before = page.locator(".map").screenshot()
+    often.click()
+    legend = page.locator(".frequencies").inner_text()
+    assert re.findall(r"[≤≥]? ?[\d.]+\u00a0%", legend) == ["≤ 0.01\u00a0%", "0.1\u00a0%", "≥ 1\u00a0%"]
+    assert "never fires" in legend
+    assert "how often each fires" in page.locator(".features").inner_text()
+    page.wait_for_timeout(100)
+    assert page.locator(".map").screenshot() != before
+    page.reload()
+    page.wait_for_selector(".frequencies")
+    page.locator(".map-head button").first.click()
+    assert page.locator(".frequencies").count() == 0
+
+
+def test_a_hidden_page_does_not_ask_for_the_map(explorer):
+    answers = Model(n_features=500, points=cloud(500), drawings=10**6)
+    page = opened(explorer, answers).page
+    page.wait_for_selector(".map .wait")
+    turned = (
+        "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
+        " document.dispatchEvent(new Event('visibilitychange')) }"
+    )
+    page.evaluate(turned, True)
+    asked = 10**6 - answers.drawings
+    page.wait_for_timeout(1300)
+    assert 10**6 - answers.drawings == asked
+    answers.drawings = 0
+    page.evaluate(turned, False)
+    until(page, "!document.querySelector('.map .wait')", seconds=0.9)
+
+
 def test_what_a_search_finds_is_counted_and_marked(explorer):
     made = opened(
         explorer, Model(n_features=500, points=cloud(500)), "#/features?where=feature%3D3|feature%3D4"
@@ -90,18 +144,22 @@ def test_without_webgl_a_sample_is_drawn_and_said(explorer):
     page.locator("[data-map]").click()
     until(page, "document.querySelector('.features').textContent.includes('50,000 of 60,000 points')")
     page.wait_for_timeout(200)
-    painted = page.evaluate(
-        "() => { const canvas = document.querySelector('.map canvas');"
-        " const all = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;"
-        " return all.filter((each, place) => place % 4 === 3 && each).length }"
-    )
+    painted, blue = page.evaluate(PAINTED)
     assert painted > 10_000
+    assert blue < painted / 100
+    page.locator(".map-head button").nth(1).click()
+    page.wait_for_timeout(200)
+    painted, blue = page.evaluate(PAINTED)
+    assert painted > 10_000
+    assert blue > painted / 100
 
 
 @pytest.mark.slow
-def test_two_hundred_thousand_points_are_panned_frame_by_frame(explorer, record_property):
+@pytest.mark.parametrize("colour", [0, 1])
+def test_two_hundred_thousand_points_are_panned_frame_by_frame(explorer, record_property, colour):
     page = opened(explorer, Model(n_features=200_000, points=cloud(200_000))).page
     until(page, "document.querySelector('.features').textContent.includes('200,000 features, those')")
+    page.locator(".map-head button").nth(colour).click()
     x, y = middle(page)
     measured = page.evaluate(
         """([x, y]) => new Promise(done => {
@@ -130,6 +188,7 @@ def test_two_hundred_thousand_points_are_panned_frame_by_frame(explorer, record_
 def test_it_is_accessible_and_fits(explorer, width):
     page = opened(explorer, Model(n_features=500, points=cloud(500)), width=width).page
     until(page, "!document.querySelector('.map .wait')")
+    page.locator(".map-head button").nth(1).click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator(".map canvas").first.get_attribute("aria-hidden") == "true"
     assert "with the keyboard, the table" in page.locator(".features").text_content()

@@ -104,6 +104,7 @@ def test_every_kind_of_edit_reaches_the_server(explorer):
 def test_a_link_brings_everything_back_and_code_says_the_same(explorer):
     made = opened(explorer)
     page = made.page
+    assert page.locator(".presets button").inner_text() == "golden gate bridge"
     page.locator(".presets button").click()
     page.locator("textarea").fill("A fox")
     page.locator(".seed").fill("77")

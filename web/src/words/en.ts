@@ -84,6 +84,16 @@ export const en = {
     trainingLast: (value: string, tokens: string) => `${value} after ${tokens} tokens`,
     noTraining: "There is no record of the training.",
     noPoints: "No points yet.",
+    loss: "Loss",
+  },
+
+  forming: {
+    title: "A feature forming",
+    note: (tokens: string) => `One and the same feature, as the dictionary was at each checkpoint of the training, with the texts on which it fired most among the same ${tokens} tokens. Early on they have little in common; in a dictionary that learns well, they become one thing. The fuller the colour, the nearer to its largest activation at that checkpoint.`,
+    after: (tokens: string) => `after ${tokens} tokens`,
+    fires: (share: string) => `fires on ${share} of tokens`,
+    silent: "fires on none of them",
+    fvu: (value: string) => `variance unexplained ${value}`,
   },
 
   features: {
@@ -228,6 +238,16 @@ export const en = {
     json: "Download its record",
   },
 
+  lineage: {
+    title: "Where it splits at other widths",
+    note: "Dictionaries of other widths were learnt at the same place in the model. A line joins a feature to those that it becomes where there is room for more. The figure says how closely a feature fires along with the one it came from; 1 is exactly alike. Only features of this dictionary have a card here.",
+    width: (features: string) => `${features} features`,
+    sides: { from: "where it comes from", own: "this dictionary", to: "what it becomes" },
+    itself: "this feature",
+    similarity: "likeness",
+    more: (count: string) => `and ${count} more`,
+  },
+
   lens: {
     nav: "Lens",
     title: "Lens: read a text through the features",
@@ -278,7 +298,6 @@ export const en = {
     title: "Steer: turn a feature up and watch what is written",
     lead: "The same model goes on from the same prompt with the same seed, untouched on one side and with a feature moved on the other.",
     presets: "Ready-made",
-    presetNames: { "golden-gate": "Golden Gate" } as Record<string, string>,
     prompt: "Prompt",
     write: "Write",
     stop: "Stop",
@@ -326,7 +345,15 @@ export const en = {
     show: "Map",
     title: "Map of the features",
     drawing: "The map is being drawn from the features' directions; this takes a moment the first time.",
-    note: (features: string) => `${features} features, those that point alike close together. Fuller colour where more of them crowd. Drag to move, wheel to zoom, click to open.`,
+    note: (features: string) => `${features} features, those that point alike close together.`,
+    coloured: { crowding: "Fuller colour where more of them crowd.", density: "Colour says how often each fires, on a logarithmic scale." },
+    moving: "Drag to move, wheel to zoom, click to open.",
+    colour: "Colour by",
+    by: { crowding: "how crowded it is", density: "how often it fires" },
+    scale: "Share of the tokens it fires on",
+    atMost: (share: string) => `≤ ${share}`,
+    atLeast: (share: string) => `≥ ${share}`,
+    never: "never fires",
     found: (count: string) => `${count} of the search are bright.`,
     sample: (shown: string, all: string) => `This browser has no WebGL: ${shown} of ${all} points are drawn.`,
     keyboard: "The map is for the pointer; with the keyboard, the table has everything that it has.",

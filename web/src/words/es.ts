@@ -85,6 +85,16 @@ export const es: Words = {
     trainingLast: (value, tokens) => `${value} tras ${tokensOf(tokens)}`,
     noTraining: "No hay registro del entrenamiento.",
     noPoints: "Todavía no hay puntos.",
+    loss: "Pérdida",
+  },
+
+  forming: {
+    title: "Un rasgo que se forma",
+    note: (tokens) => `Un mismo rasgo, tal como era el diccionario en cada punto guardado del entrenamiento, con los textos que más lo activaban entre los mismos ${tokensOf(tokens)}. Al principio tienen poco en común; en un diccionario que aprende bien, acaban siendo una sola cosa. Cuanto más intenso el color, más cerca de su mayor activación en ese punto.`,
+    after: (tokens) => `tras ${tokensOf(tokens)}`,
+    fires: (share) => `se activa en el ${share} de los tokens`,
+    silent: "no se activa en ninguno",
+    fvu: (value) => `varianza sin explicar ${value}`,
   },
 
   features: {
@@ -229,6 +239,16 @@ export const es: Words = {
     json: "Descargar su ficha",
   },
 
+  lineage: {
+    title: "Dónde se divide con otras anchuras",
+    note: "En el mismo punto del modelo se aprendieron diccionarios de otras anchuras. Una línea une un rasgo con aquellos en los que se convierte cuando hay sitio para más. La cifra dice hasta qué punto un rasgo se activa igual que aquel del que procede; 1 es exactamente igual. Solo los rasgos de este diccionario tienen aquí su ficha.",
+    width: (features) => `${features} rasgos`,
+    sides: { from: "de dónde viene", own: "este diccionario", to: "en qué se convierte" },
+    itself: "este rasgo",
+    similarity: "parecido",
+    more: (count) => `y ${count} más`,
+  },
+
   lens: {
     nav: "Lente",
     title: "Lente: lee un texto a través de los rasgos",
@@ -279,7 +299,6 @@ export const es: Words = {
     title: "Dirigir: sube un rasgo y mira qué se escribe",
     lead: "El mismo modelo continúa el mismo texto con la misma semilla: a un lado, intacto; al otro, con un rasgo cambiado.",
     presets: "Ya preparado",
-    presetNames: { "golden-gate": "Golden Gate" },
     prompt: "Comienzo del texto",
     write: "Escribir",
     stop: "Parar",
@@ -327,7 +346,15 @@ export const es: Words = {
     show: "Mapa",
     title: "Mapa de los rasgos",
     drawing: "El mapa se está dibujando a partir de las direcciones de los rasgos; la primera vez tarda un momento.",
-    note: (features) => `${features} rasgos; los que apuntan al mismo lado están cerca. Color más intenso donde más se agolpan. Arrastra para mover, rueda para acercar, clic para abrir.`,
+    note: (features) => `${features} rasgos; los que apuntan al mismo lado están cerca.`,
+    coloured: { crowding: "Color más intenso donde más se agolpan.", density: "El color dice con qué frecuencia se activa cada uno, en escala logarítmica." },
+    moving: "Arrastra para mover, rueda para acercar, clic para abrir.",
+    colour: "Color según",
+    by: { crowding: "cuántos se agolpan", density: "con qué frecuencia se activa" },
+    scale: "Parte de los tokens con los que se activa",
+    atMost: (share) => `≤ ${share}`,
+    atLeast: (share) => `≥ ${share}`,
+    never: "nunca se activa",
     found: (count) => `Los ${count} de la búsqueda están resaltados.`,
     sample: (shown, all) => `Este navegador no tiene WebGL: se dibujan ${shown} de ${all} puntos.`,
     keyboard: "El mapa es para el puntero; con el teclado, la tabla tiene todo lo que hay en él.",

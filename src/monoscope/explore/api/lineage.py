@@ -37,7 +37,11 @@ def lineage(record: Mapping[str, Any] | None, width: int, feature: int) -> list[
     if sum(len(each) for each in kin.values()) < 2:
         return []
     return [
-        Relatives(width=record["widths"][at], own=at == own, features=_told(record, at, kin[at]))
+        Relatives(
+            width=record["widths"][at],
+            own=at == own,
+            features=_told(record, at, kin[at], feature if at == own else None),
+        )
         for at in sorted(kin)
         if kin[at]
     ]
@@ -48,7 +52,8 @@ def _children(step: Mapping[str, Any], parents: list[int]) -> list[int]:
     return [child for child, parent in enumerate(step["parent"]) if parent in wanted]
 
 
-def _told(record: Mapping[str, Any], at: int, features: list[int]) -> list[Kin]:
+def _told(record: Mapping[str, Any], at: int, features: list[int], first: int | None) -> list[Kin]:
+    """Those most alike, after one that comes first however alike it is."""
     similar = record["forest"][at - 1]["similarity"] if at else None
     told = [
         Kin(
@@ -58,4 +63,4 @@ def _told(record: Mapping[str, Any], at: int, features: list[int]) -> list[Kin]:
         )
         for feature in features
     ]
-    return sorted(told, key=lambda each: -(each.similarity or 0.0))[:MOST]
+    return sorted(told, key=lambda each: (each.feature != first, -(each.similarity or 0.0)))[:MOST]
