@@ -246,7 +246,9 @@ def test_a_map_is_told_as_numbers(page: TestClient, complete_run: RunFolder, ind
         told = made.get("/api/map")
     assert told.headers["content-type"] == "application/octet-stream"
     assert np.frombuffer(told.content[:8], "<i4").tolist() == [3, 5]
-    assert np.frombuffer(told.content[8:], "<f4").tolist() == [0.5, -0.25, -1.0, 1.0]
+    assert np.frombuffer(told.content[8:24], "<f4").tolist() == [0.5, -0.25, -1.0, 1.0]
+    density = index.statistics()["density"][[3, 5]].astype("<f4")
+    assert np.frombuffer(told.content[24:], "<f4").tolist() == density.tolist()
 
 
 @pytest.mark.slow

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { Attribution, Evaluation, FeatureRecord, FeatureRows, Forming, LearnVector, Lens, Reread, Run, Tour, Training, Vector, VectorDetails, VectorReading } from "../src/api";
+import type { Attribution, Evaluation, FeatureRecord, FeatureRows, Forming, LearnVector, Lens, Reread, Run, Tour, Training, Vector, VectorDetails, VectorReading } from "../src/answers";
 import type { components } from "../src/openapi";
 
 type Served = components["schemas"];
