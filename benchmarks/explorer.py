@@ -2,11 +2,11 @@
 
     python benchmarks/explorer.py --run RUN > explorer.json
 
-First paint and the pages of features are those of the run itself, served by ``monoscope serve`` in a process of its own.
-The long table, its search and the map are those of an index of made-up features, written by the same code and served by the
-same routes; its points are drawn by lot. Frames are timed from one animation frame to the next while the table scrolls, or
-the map is zoomed, by 40 pixels a frame: a screen of 60 Hz gives 16.7 ms where nothing is late. Errors are what the browser's
-console says, and requests to other hosts are counted.
+First paint and the pages of features are those of the run itself, served by ``monoscope serve`` in a process of its
+own. The long table, its search and the map are those of an index of made-up features, written by the same code and
+served by the same routes; its points are drawn by lot. Frames are timed from one animation frame to the next while the
+table scrolls by 40 pixels a frame, or the map is zoomed: a screen of 60 Hz gives 16.7 ms where nothing is late. Errors
+are what the browser's console says; requests to other hosts are counted.
 """
 
 import argparse
@@ -45,14 +45,16 @@ QUERIES = ("bridge", "golden", "river stone", "castle", "old market", "rain", "l
 OPEN_CARD = """async feature => {
   const began = performance.now();
   location.hash = `#/feature/${feature}`;
-  const drawn = () => document.querySelector(".feature h1 .which")?.textContent.includes(feature) && document.querySelector(".feature .columns");
+  const title = () => document.querySelector(".feature h1 .which")?.textContent ?? "";
+  const drawn = () => title().includes(feature) && document.querySelector(".feature .columns");
   while (!drawn()) await new Promise(requestAnimationFrame);
   await new Promise(requestAnimationFrame);
   return performance.now() - began;
 }"""
 TYPE = """async query => {
   const box = document.querySelector("[data-search]");
-  const first = () => document.querySelector(".grid .body .c-description")?.textContent + document.querySelector(".found [role=status]")?.textContent;
+  const said = place => document.querySelector(place)?.textContent;
+  const first = () => said(".grid .body .c-description") + said(".found [role=status]");
   const before = first();
   const began = performance.now();
   box.value = query;
@@ -66,7 +68,9 @@ FRAME_TIMES = """async ([frames, what]) => {
   const box = map?.getBoundingClientRect();
   const act = {
     scroll: () => (grid.scrollTop += 40),
-    zoom: frame => map.dispatchEvent(new WheelEvent("wheel", { deltaY: frame % 120 < 60 ? -40 : 40, clientX: box.left + 200, clientY: box.top + 150, bubbles: true, cancelable: true })),
+    zoom: frame => map.dispatchEvent(new WheelEvent("wheel", {
+      deltaY: frame % 120 < 60 ? -40 : 40, clientX: box.left + 200, clientY: box.top + 150, cancelable: true,
+    })),
   }[what];
   const times = [];
   let last = await new Promise(requestAnimationFrame);
