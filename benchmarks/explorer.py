@@ -97,11 +97,16 @@ class Watched:
         """A page in a context of its own: nothing is kept from the one before."""
         context = self.browser.new_context(viewport={"width": 1280, "height": 900})
         page = context.new_page()
-        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("console", self._said)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._seen)
         yield page
         context.close()
+
+    def _said(self, message: Any) -> None:
+        # A driver's words on its own speed are no errors.
+        if message.type == "error":
+            self.complaints.append(message.text)
 
     def _seen(self, request: Any) -> None:
         if not request.url.startswith((self.address.split("#")[0], "data:", "blob:")):

@@ -127,7 +127,7 @@ def test_a_vector_says_where_it_comes_from(tiny_llama: LanguageModel) -> None:
     assert len(vector.provenance["dataset_sha256"]) == 64
     assert all(float(d.norm()) == pytest.approx(1, abs=1e-5) for d in vector.directions.values())
     assert calls == [(4, 8), (8, 8)]
-    assert learn_vector(tiny_llama, PAIRS, blocks=[2, 0], seed=3) == vector
+    assert learn_vector(tiny_llama, PAIRS, blocks=[2, 0], seed=3, batch=4) == vector
     assert not learn_vector(tiny_llama, PAIRS, held_out=0).accuracy
 
 

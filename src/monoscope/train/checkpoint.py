@@ -44,7 +44,9 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | No
     try:
         with safe_open(path, framework="pt") as file:
             names = list(file.keys())
-            return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()["record"])
+            # Copied: a tensor that lies where its file has it may be summed in another order than one in memory.
+            tensors = {name: file.get_tensor(name).clone() for name in names}
+            return tensors, json.loads(file.metadata()["record"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         hint = f"delete {path.parent} to begin anew"
         raise BrokenInput(f"{path} is no readable checkpoint: {error}", hint) from error

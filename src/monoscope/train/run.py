@@ -221,7 +221,11 @@ class Run:
             named |= {f"adam.{name}.mean": mean, f"adam.{name}.square": self.adam.squares[name]}
         for name, scaling in (("reading", self.reading), ("writing", self.writing)):
             if scaling is not None:
-                named |= {f"{name}.centre": scaling.centre, f"{name}.factor": torch.as_tensor(scaling.factor)}
+                # One number is a Python float, and comes back as the same one.
+                factor = torch.as_tensor(
+                    scaling.factor, dtype=torch.float64 if isinstance(scaling.factor, float) else None
+                )
+                named |= {f"{name}.centre": scaling.centre, f"{name}.factor": factor}
         counted = {"liveness": self.liveness.tokens_since, "dead": self.liveness.buried()}
         return named | counted | {"log_price": self.log_price}
 

@@ -45,7 +45,7 @@ def test_home_follows_a_run_at_work(explorer):
     page = opened.page
     page.wait_for_selector(".stages .now")
     assert page.locator(".stages .now").inner_text().startswith("Train the dictionary")
-    assert page.locator("nav a").all_inner_texts() == ["Home", "Tour"]
+    assert page.locator("nav a").all_inner_texts() == ["Home", "Tour", "Vectors"]
     assert "once the run has indexed them" in page.locator(".start").inner_text()
     answers.status, answers.has_index, answers.evaluation = "complete", True, evaluation()
     page.wait_for_selector(".metric")
