@@ -85,6 +85,8 @@ class Forming:
         self.seen = written
         if found is not None:
             dictionary, n_tokens = found
+            if self.snapshots and self.snapshots[-1].n_tokens == n_tokens:
+                self.snapshots.pop()
             self.snapshots.append(Snapshot(n_tokens, self._fvu(n_tokens), self.sample.codes(dictionary)))
 
     def _fvu(self, n_tokens: int) -> float | None:

@@ -45,4 +45,5 @@ def dictionary_so_far(
     assert reading is not None, "every run scales what it reads"
     if not training.unit_norm:
         dictionary = normalised(dictionary)
-    return folded(dictionary, reading, writing), record["step"] * training.batch
+    # The last batch may be a part of one.
+    return folded(dictionary, reading, writing), min(record["step"] * training.batch, training.n_tokens)
