@@ -70,7 +70,12 @@ def facts(run: OpenRun, presets: Mapping[str, Any]) -> dict[str, Any]:
         "n_tokens": recipe.training.n_tokens,
         "seed": recipe.training.seed,
         "stages": [
-            {"name": stage.name, "seconds": seconds.get(stage.name), "done": stage.name in seconds}
+            {
+                "name": stage.name,
+                "seconds": seconds.get(stage.name),
+                # Activations that were harvested elsewhere are no stage of this run.
+                "done": stage.name in seconds or (bool(recipe.activations) and stage.name == "harvest"),
+            }
             for stage in stages_of(recipe)
         ],
         "has": {

@@ -124,8 +124,7 @@ def test_its_kin_at_other_widths(explorer):
     assert wide.get_by_role("button").count() == 0
     own.locator("a.kin").first.click()
     until(page, "document.querySelector('.which').textContent === 'Feature 113'")
-    page.wait_for_selector(".feature .measures")
-    assert page.locator(".lineage").count() == 0
+    until(page, "!document.querySelector('.lineage')")
 
 
 def test_links_between_widths_meet_their_features(explorer):

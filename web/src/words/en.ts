@@ -73,7 +73,7 @@ export const en = {
     recoveryFormula: (concepts: string) => `concepts that some single unit marks with F1 of at least the needed score / ${concepts} concepts`,
     recoveryMisleads: "Only concepts that were tagged in the text are counted; features for anything else are not seen by it.",
     stages: "Stages",
-    stageNames: { harvest: "Harvest activations", train: "Train the dictionary", evaluate: "Evaluate", index: "Index the features", showcase: "Showcase", report: "Report", labels: "Describe in words" } as Record<string, string>,
+    stageNames: { harvest: "Harvest activations", train: "Train the dictionary", evaluate: "Evaluate", index: "Index the features", showcase: "Showcase", beside: "Compare dictionaries", report: "Report", labels: "Describe in words" } as Record<string, string>,
     done: "done",
     now: "under way",
     waiting: "not yet",

@@ -74,7 +74,7 @@ export const es: Words = {
     recoveryFormula: (concepts) => `conceptos que alguna unidad señala con la F1 exigida o más / ${concepts} conceptos`,
     recoveryMisleads: "Solo cuentan los conceptos etiquetados en el texto; los rasgos de cualquier otra cosa no se ven aquí.",
     stages: "Etapas",
-    stageNames: { harvest: "Recoger activaciones", train: "Entrenar el diccionario", evaluate: "Evaluar", index: "Indexar los rasgos", showcase: "Escaparate", report: "Informe", labels: "Describir con palabras" },
+    stageNames: { harvest: "Recoger activaciones", train: "Entrenar el diccionario", evaluate: "Evaluar", index: "Indexar los rasgos", showcase: "Escaparate", beside: "Comparar diccionarios", report: "Informe", labels: "Describir con palabras" },
     done: "hecha",
     now: "en curso",
     waiting: "pendiente",

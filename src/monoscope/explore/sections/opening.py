@@ -17,6 +17,8 @@ STAGES: dict[str, str] = {
     "report": "Writing the report",
 }
 """Stages of a run in their order -> what is done in each."""
+FURTHER = {"beside": "Comparing dictionaries"}
+"""Stages that only some runs have."""
 
 
 def opening(title: str, run: Mapping[str, Any], *, complete: bool) -> Markup:
@@ -53,7 +55,7 @@ def progress(status: Mapping[str, Any]) -> Markup | None:
     for stage in _stages(done, now):
         state = "done" if stage in done else ("failed" if error else "now") if stage == now else "next"
         spoken = element("span", f" ({state})", class_="spoken")
-        items.append(element("li", STAGES.get(stage, readable(stage)), spoken, class_=state))
+        items.append(element("li", (STAGES | FURTHER).get(stage, readable(stage)), spoken, class_=state))
     if error:
         words = element("p", "The run stopped: ", str(error), class_="problem", role="alert")
     else:
