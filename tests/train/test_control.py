@@ -75,6 +75,6 @@ def trained(sparsifier: Sparsifier, penalty: Penalty, n_steps: int, learning_rat
     ],
 )
 def test_a_run_ends_at_its_target(sparsifier: Sparsifier, penalty: Penalty) -> None:
-    """Whatever the weight is that the price begins with; 400 steps end a little apart on other processors."""
-    dictionary = trained(sparsifier, penalty, 400, 1e-2).finished()
-    assert float((dictionary.encode(X) > 0).sum(1).float().mean()) == pytest.approx(TARGET, rel=0.12)
+    """Whatever the weight is that the price begins with."""
+    dictionary = trained(sparsifier, penalty, 600, 1e-2).finished()
+    assert float((dictionary.encode(X) > 0).sum(1).float().mean()) == pytest.approx(TARGET, rel=0.1)
