@@ -510,7 +510,7 @@ export interface components {
             middle_half: boolean;
             /** Norm */
             norm: number | null;
-            reliability: components["schemas"]["Tried"] | null;
+            reliability: components["schemas"]["Reliability"] | null;
         };
         /**
          * Card
@@ -1339,6 +1339,28 @@ export interface components {
             width: number;
         };
         /**
+         * Reliability
+         * @description What a direction does on pairs that were held out; it was learnt again without them for this.
+         */
+        Reliability: {
+            /** Accuracy */
+            accuracy: number;
+            /** Difference */
+            difference: number;
+            /** Explained */
+            explained: number;
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** N Groups */
+            n_groups: number;
+            /** N Pairs */
+            n_pairs: number;
+            /** Random */
+            random: number;
+        };
+        /**
          * ReportCard
          * @description The evaluation.
          */
@@ -1617,28 +1639,6 @@ export interface components {
             points: components["schemas"]["Point"][];
             /** Running */
             running: boolean;
-        };
-        /**
-         * Tried
-         * @description What a direction does on pairs that were held out.
-         */
-        Tried: {
-            /** Accuracy */
-            accuracy: number;
-            /** Difference */
-            difference: number;
-            /** Explained */
-            explained: number;
-            /** High */
-            high: number;
-            /** Low */
-            low: number;
-            /** N Groups */
-            n_groups: number;
-            /** N Pairs */
-            n_pairs: number;
-            /** Random */
-            random: number;
         };
         /**
          * UniversalityShown

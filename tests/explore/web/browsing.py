@@ -1,7 +1,10 @@
 """What the tests of the page share: places, waiting, and reading what is drawn."""
 
 import time
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from explore.web.answers import HOSTILE_FEATURE
 
@@ -17,6 +20,18 @@ PLACES = [
 """Each screen, and what is no screen."""
 REFUSED = "Failed to load resource"
 """What Chromium says of every answer from 400 on."""
+
+AXE = Path(__file__).parents[3] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+"""Checks of accessibility, where `npm ci` has run."""
+
+
+def check_accessible(page: Any) -> None:
+    """What is shown violates no rule of axe."""
+    if not AXE.is_file():
+        pytest.skip("needs `npm ci` in web")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found["violations"]] == []
 
 
 def until(page: Any, script: str, seconds: float = 10.0) -> None:

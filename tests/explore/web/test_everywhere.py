@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from explore.web.answers import HOSTILE_FEATURE, evaluation
-from explore.web.browsing import PLACES, REFUSED, ready, until, visit
+from explore.web.browsing import AXE, PLACES, REFUSED, ready, until, visit
 from explore.web.server import TOKEN
 from explore.web.vectors import Vectors
 
 ROOT = Path(__file__).parents[3]
-AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 ALL = [*PLACES, "#/vectors", "#/vectors/joy"]
 """Those that need a model, too."""
 

@@ -3,8 +3,7 @@
 import pytest
 
 from explore.web.answers import Answers, evaluation
-from explore.web.browsing import REFUSED, until
-from explore.web.test_everywhere import AXE
+from explore.web.browsing import REFUSED, check_accessible, until
 
 
 def test_home_says_what_the_run_is_and_how_good(explorer):
@@ -102,8 +101,4 @@ def test_a_run_at_work_is_accessible_on_a_phone_and_in_spanish(explorer, scheme)
     page.wait_for_selector(".forming")
     assert page.locator(".forming h2").inner_text() == "Un rasgo que se forma Rasgo 312"
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    if not AXE.is_file():
-        pytest.skip("needs `npm ci` in web")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found["violations"]] == []
+    check_accessible(page)

@@ -5,9 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from explore.web.browsing import until
+from explore.web.browsing import check_accessible, until
 from explore.web.model import Model
-from explore.web.test_everywhere import AXE
 
 GPU = ("GL Driver Message", "GroupMarkerNotSet")
 """What Chromium says of drawing without a graphics card."""
@@ -192,8 +191,4 @@ def test_it_is_accessible_and_fits(explorer, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator(".map canvas").first.get_attribute("aria-hidden") == "true"
     assert "with the keyboard, the table" in page.locator(".features").text_content()
-    if not AXE.is_file():
-        pytest.skip("needs `npm ci` in web")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found["violations"]] == []
+    check_accessible(page)

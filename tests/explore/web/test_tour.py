@@ -5,9 +5,8 @@ import re
 import pytest
 
 from explore.web.answers import Answers, evaluation
-from explore.web.browsing import REFUSED, until
+from explore.web.browsing import REFUSED, check_accessible, until
 from explore.web.model import Model
-from explore.web.test_everywhere import AXE
 from explore.web.tour import HOSTILE, nothing
 
 STEPS = ("toy", "pair", "bigger", "splitting", "universality", "bridge", "limits")
@@ -200,8 +199,4 @@ def test_it_is_accessible_on_a_phone_and_in_spanish(explorer, scheme):
     page.locator("#tour-bridge button.main").click()
     page.wait_for_selector("#tour-bridge .moved")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    if not AXE.is_file():
-        pytest.skip("needs `npm ci` in web")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found["violations"]] == []
+    check_accessible(page)

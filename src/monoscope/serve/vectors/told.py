@@ -56,30 +56,6 @@ class ReadBody(Strict):
     """Behind which block; the best one unless given, or the first where none is known to be best."""
 
 
-class Tried(BaseModel):
-    """What a direction does on pairs that were held out."""
-
-    accuracy: float
-    """Share of them whose positive side projects higher."""
-    low: float
-    """Lower end of its 95 % interval."""
-    high: float
-    random: float
-    """The same share for random directions."""
-    difference: float
-    """Mean difference of a pair along the direction, in mean residual norms."""
-    explained: float
-    """Share of the differences' squared length that lies along it."""
-    n_pairs: int
-    n_groups: int
-    """Groups they belong to: the witnesses that the interval counts."""
-
-    @classmethod
-    def of(cls, found: Reliability) -> "Tried":
-        """The same, to be sent."""
-        return cls.model_validate(found, from_attributes=True)
-
-
 class BlockTold(BaseModel):
     """A vector behind one block."""
 
@@ -88,7 +64,8 @@ class BlockTold(BaseModel):
     norm: float | None
     """The mean residual norm there; None where it was not measured."""
     middle_half: bool
-    reliability: Tried | None
+    reliability: Reliability | None
+    """What it does on pairs that were held out; None where none were."""
 
 
 class VectorTold(BaseModel):
@@ -172,7 +149,7 @@ def told(name: str, vector: ControlVector) -> VectorTold:
                 length=float(direction.norm()),
                 norm=vector.norms.get(block),
                 middle_half=block in middle,
-                reliability=Tried.of(vector.accuracy[block]) if block in vector.accuracy else None,
+                reliability=vector.accuracy.get(block),
             )
             for block, direction in vector.directions.items()
         ],
