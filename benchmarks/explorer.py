@@ -134,7 +134,7 @@ def made_up(run: Path, n_features: int, folder: Path) -> Iterator[str]:
     plane = 2 * torch.rand(n_features, 2, generator=torch.Generator().manual_seed(0)) - 1
     drawn = FeatureMap(torch.arange(n_features), plane.float())
     app = FastAPI()
-    known = explored(OpenRun.at(run, Reporter()), {})
+    known = explored(OpenRun.at(run, Reporter()), dict)
     add_exploring(app, replace(known, index=lambda: index, labels=lambda index: None, map=lambda: drawn))
     add_page(app)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))

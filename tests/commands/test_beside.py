@@ -59,7 +59,7 @@ def test_the_same_again_makes_nothing_again(accompanied: RunFolder) -> None:
 
 def test_cards_and_the_tour_tell_it(accompanied: RunFolder) -> None:
     app = FastAPI()
-    add_exploring(app, explored(OpenRun.at(accompanied.path, Reporter()), {}))
+    add_exploring(app, explored(OpenRun.at(accompanied.path, Reporter()), dict))
     forest = read_record(accompanied.analyses / "splitting" / RESULT)["forest"]
     with TestClient(app) as http:
         tour = http.get("/api/tour").json()
@@ -83,7 +83,7 @@ def test_a_run_without_is_complete_without(complete_run: RunFolder) -> None:
     assert compared(complete_run.recipe()) == {}
     assert not complete_run.beside.exists()
     app = FastAPI()
-    add_exploring(app, explored(OpenRun.at(complete_run.path, Reporter()), {}))
+    add_exploring(app, explored(OpenRun.at(complete_run.path, Reporter()), dict))
     with TestClient(app) as http:
         told = http.get("/api/tour").json()
         assert (told["splitting"], told["universality"]) == (None, None)

@@ -1,9 +1,14 @@
 import io
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
+import httpx
 import pytest
 
-from monoscope.commands import demo
+from monoscope.commands import demo, run
 from monoscope.commands.recipe import Recipe
 from monoscope.commands.run_folder import RunFolder
 from monoscope.commands.terminal import someone_is_there
@@ -20,50 +25,75 @@ class Terminal(io.StringIO):
 def opened(monkeypatch: pytest.MonkeyPatch, complete_run: RunFolder) -> list[str]:
     """Pages that a browser was asked for; the demonstration is the tiny run."""
     pages: list[str] = []
-    monkeypatch.setattr(demo.webbrowser, "open", lambda page: pages.append(page) or True)
+    monkeypatch.setattr("webbrowser.open", lambda page: pages.append(page) or True)
     monkeypatch.setattr(demo, "demo_recipe", complete_run.recipe)
     monkeypatch.setenv("DISPLAY", ":0")
     return pages
 
 
-@pytest.fixture
-def explored(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Runs that were served."""
-    runs: list[Path] = []
-    monkeypatch.setattr(demo, "serve", lambda options, reporter: runs.append(options.run))
-    return runs
-
-
 def test_no_browser_without_a_person(
-    line: Line, opened: list[str], explored: list[Path], complete_run: RunFolder
+    line: Line, opened: list[str], complete_run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = line.json("demo", "--out", complete_run.path)
     assert result["report"] == str(complete_run.report)
-    assert opened == explored == []
     assert str(complete_run.report) in line.err
-
-
-def test_a_browser_where_there_is_a_person(
-    line: Line,
-    opened: list[str],
-    explored: list[Path],
-    complete_run: RunFolder,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
     monkeypatch.setattr("sys.stdin", Terminal())
     assert line("demo", "--out", complete_run.path, "--no-open") == 0
-    assert opened == explored == []
-    assert line("demo", "--out", complete_run.path) == 0
-    assert opened == [complete_run.report.as_uri()]
-    assert explored == [complete_run.path]
+    assert opened == []
+
+
+def test_the_page_alone_where_nothing_can_be_served(
+    line: Line, opened: list[str], complete_run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal())
     monkeypatch.setattr(demo, "can_serve", lambda: False)
     assert line("demo", "--out", complete_run.path) == 0
-    assert len(explored) == 1
+    assert opened == [complete_run.report.as_uri()]
     monkeypatch.delenv("DISPLAY")
     for name in ("WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("sys.platform", "linux")
     assert not someone_is_there()
+
+
+def test_a_person_explores_while_the_run_is_made(
+    line: Line, opened: list[str], complete_run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The explorer answers before the run is made and after it, until Ctrl-C; both leave nothing that listens."""
+    told: list[tuple[str, dict[str, Any]]] = []
+
+    def ask(when: str) -> None:
+        address, token = opened[-1].split("/#token=")
+        with httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=30) as http:
+            told.append((when, http.get(f"{address}/api/run").raise_for_status().json()))
+
+    def make(folder: RunFolder, recipe: Recipe, *, on_page: Callable[[Path], None], **options: Any) -> Any:
+        on_page(folder.report)
+        ask("while")
+        made = run.make(folder, recipe, **options)
+        ask("after")
+        return made
+
+    def interrupted(server: Thread) -> None:
+        if threading.current_thread() is threading.main_thread() and server.name == "server" and not stopped:
+            stopped.append(server)
+            assert server.is_alive()
+            raise KeyboardInterrupt
+        waited(server)
+
+    stopped: list[Thread] = []
+    waited = Thread.join
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr(demo, "make", make)
+    monkeypatch.setattr(Thread, "join", interrupted)
+    assert line("demo", "--out", complete_run.path) == 0
+    assert [when for when, _ in told] == ["while", "after"]
+    assert told[0][1]["has"]["index"]
+    assert "all is made" in line.err
+    assert len(opened) == 1
+    assert not stopped[0].is_alive()
+    with pytest.raises(httpx.ConnectError):
+        ask("closed")
 
 
 def test_the_demonstration_is_a_recipe_like_others() -> None:

@@ -32,7 +32,7 @@ from monoscope.serve.refusals import say_in_openai_words
 def page(complete_run: RunFolder) -> Iterator[TestClient]:
     app = FastAPI()
     say_in_openai_words(app)
-    add_exploring(app, explored(OpenRun.at(complete_run.path, Reporter()), {"loud": "2*1"}))
+    add_exploring(app, explored(OpenRun.at(complete_run.path, Reporter()), lambda: {"loud": "2*1"}))
     with TestClient(app) as made:
         yield made
 
@@ -240,7 +240,7 @@ def test_a_map_that_fails_says_so_and_is_tried_again(
 def test_a_map_is_told_as_numbers(page: TestClient, complete_run: RunFolder, index: FeatureIndex) -> None:
     app = FastAPI()
     known = FeatureMap(torch.tensor([3, 5]), torch.tensor([[0.5, -1.0], [-0.25, 1.0]]))
-    given = explored(OpenRun.at(complete_run.path, Reporter()), {})
+    given = explored(OpenRun.at(complete_run.path, Reporter()), dict)
     add_exploring(app, replace(given, map=lambda: known))
     with TestClient(app) as made:
         told = made.get("/api/map")

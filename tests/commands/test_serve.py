@@ -12,14 +12,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from monoscope.commands.exploring import explored
+from monoscope.commands.offered import Offered
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.progress import Reporter
 from monoscope.commands.run_folder import RunFolder, read_record
-from monoscope.commands.serve import ServeOptions, take_dictionary, what_is_served
 from monoscope.dictionaries.files import load
 from monoscope.intervene import Clamp, EachSteered, steer
 from monoscope.models import load_model
 from monoscope.serve.app import make_app
+from monoscope.serve.asking import Served
 from monoscope.serve.engine import Engine
 from monoscope.serve.guard import GuardOptions
 
@@ -137,9 +138,9 @@ def test_a_run_that_still_learns_is_served_and_grows(run_copy: RunFolder) -> Non
     opened = OpenRun.at(run_copy.path, Reporter())
     steered = EachSteered(opened.lm, None)
     with Engine(opened.lm, steered) as engine:
-        options = ServeOptions(run=run_copy.path)
-        served = what_is_served(options, opened, engine)
-        seen = explored(opened, served.presets, before=lambda: take_dictionary(opened, steered))
+        offered = Offered(opened, steered, engine)
+        served = Served(lm=opened.lm, engine=engine, rules_of=offered.rules, presets=offered.presets)
+        seen = explored(opened, offered.presets, before=offered.renew)
         with TestClient(
             make_app(served, GuardOptions(token=None), seen), base_url="http://localhost"
         ) as page:
@@ -147,14 +148,24 @@ def test_a_run_that_still_learns_is_served_and_grows(run_copy: RunFolder) -> Non
             assert told["status"] == "running"
             assert [stage["done"] for stage in told["stages"]] == [True, False, False, False, False]
             assert set(told["has"].values()) == {False}
+            assert told["presets"] == []
+            assert served.names() == [served.lm.name]
             assert page.get("/api/features").status_code == 404
             answer = page.post("/api/lens", json={"text": "the old dog"})
             assert answer.status_code == 409
             assert "yet" in answer.json()["error"]["message"]
             for part in parts:
                 (hidden / part.name).rename(part)
-            assert page.get("/api/run").json()["has"]["model"]
+            told = page.get("/api/run").json()
+            assert told["has"]["model"]
+            shown = read_record(run_copy.showcase / "showcase.json")
+            assert [each["steering"]["edits"][0]["feature"] for each in told["presets"]] == [shown["feature"]]
             assert page.get("/api/features").json()["total"] > 0
             assert page.post("/api/lens", json={"text": "the old dog"}).json()["features"]
             body = {"model": served.lm.name, "prompt": "the", "max_tokens": 3, "steering": "2*3"}
             assert page.post("/v1/completions", json=body).status_code == 200
+            preset = f"{served.lm.name}:{told['presets'][0]['name']}"
+            assert (
+                page.post("/v1/completions", json=body | {"model": preset, "steering": None}).status_code
+                == 200
+            )

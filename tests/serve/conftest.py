@@ -183,7 +183,7 @@ def server(
     """A server with a preset ``loud``."""
     presets = {"loud": {"edits": [{"feature": live[0], "clamp": 20}]}}
     with running(
-        tiny_llama, dictionary, presets=presets, explored=young(tmp_path_factory.mktemp("run"))
+        tiny_llama, dictionary, presets=lambda: presets, explored=young(tmp_path_factory.mktemp("run"))
     ) as made:
         yield made
 

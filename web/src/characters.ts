@@ -9,6 +9,11 @@ export function visible(text: string): string {
   return text.replaceAll("\r", "").replaceAll("\n", "↵").replaceAll("\t", "⇥").replace(UNSEEN, "\ufffd");
 }
 
+/** A text of several lines, in which nothing is unseen. */
+export function lines(text: string): string {
+  return text.split("\n").map(visible).join("\n");
+}
+
 /** A token by itself: whether a space leads it, and the rest as it can be shown. */
 export function tokenParts(text: string): { space: boolean; word: string } {
   const shown = visible(text);

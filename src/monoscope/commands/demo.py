@@ -1,8 +1,11 @@
 """``monoscope demo``: the built-in model and corpus, from nothing to a page to look at, in five minutes."""
 
 import webbrowser
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Any
 
 import tyro
@@ -12,7 +15,7 @@ from monoscope.commands.progress import Reporter
 from monoscope.commands.recipe import BesideOptions, Recipe
 from monoscope.commands.run import make, run_text
 from monoscope.commands.run_folder import RunFolder
-from monoscope.commands.serve import ServeOptions, can_serve, serve
+from monoscope.commands.serve import ServeOptions, Serving, can_serve, serving
 from monoscope.commands.showcase import ShowcaseOptions
 from monoscope.commands.terminal import someone_is_there
 from monoscope.dictionaries import AutoencoderOptions, TopK
@@ -44,8 +47,8 @@ def demo_recipe() -> Recipe:
 class DemoOptions:
     """The built-in model and corpus: harvest, train, index, evaluate, turn a feature up, and look.
 
-    The page opens when the first picture is there, and renews itself until all is done; then the explorer opens, and
-    is served until Ctrl-C. Run again, it opens what was made.
+    The explorer opens when there is something to look at, grows as the run does, and is served until Ctrl-C. Run again,
+    it opens what was made.
     """
 
     open: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = True
@@ -61,19 +64,38 @@ def demo(options: DemoOptions, *, reporter: Reporter | None = None) -> dict[str,
     reporter = reporter or Reporter()
     folder = RunFolder(options.out)
     watched = options.open and someone_is_there()
+    with ExitStack() as held:
+        servers: list[Thread] = []
 
-    def look(page: Path) -> None:
-        if watched:
-            webbrowser.open(page.as_uri())
-        else:
-            reporter.say(f"the page, which grows as the run does: {page}")
+        def look(page: Path) -> None:
+            if watched and can_serve():
+                served = held.enter_context(serving(ServeOptions(run=folder.path, port=0), reporter))
+                servers.append(held.enter_context(beside(served)))
+            elif watched:
+                webbrowser.open(page.as_uri())
+            else:
+                reporter.say(f"the page, which grows as the run does: {page}")
 
-    made = make(
-        folder, demo_recipe(), reporter=reporter, keep_activations=options.keep_activations, on_page=look
-    )
-    if watched and can_serve():
-        serve(ServeOptions(run=folder.path, port=0), reporter=reporter)
+        made = make(
+            folder, demo_recipe(), reporter=reporter, keep_activations=options.keep_activations, on_page=look
+        )
+        with suppress(KeyboardInterrupt):
+            for server in servers:
+                reporter.say("all is made, and the page stays open until Ctrl-C")
+                server.join()
     return made
+
+
+@contextmanager
+def beside(served: Serving) -> Iterator[Thread]:
+    """Answer from a thread while the block does something else; its end ends it."""
+    thread = Thread(target=served.run, name="server")
+    thread.start()
+    try:
+        yield thread
+    finally:
+        served.stop()
+        thread.join()
 
 
 demo_text = run_text

@@ -20,20 +20,20 @@ from monoscope.vectors import Shelf
 
 
 def explored(
-    run: OpenRun, presets: Mapping[str, Any], before: Callable[[], object] = lambda: None
+    run: OpenRun, presets: Callable[[], Mapping[str, Any]], before: Callable[[], object] = lambda: None
 ) -> Explored:
     """The run, for a page.
 
     Args:
         run: the run.
-        presets: name -> steering, of the server that its model is served by.
+        presets: name -> steering, as things stand, of the server that its model is served by.
         before: called whenever the facts are asked for: the run may have come further.
     """
     parts = Parts(run)
 
     def facts_now() -> dict[str, Any]:
         before()
-        return facts(run, presets)
+        return facts(run, presets())
 
     return Explored(
         facts=facts_now,

@@ -4,30 +4,27 @@ import contextlib
 import secrets
 import shlex
 import time
-import tomllib
 import webbrowser
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from monoscope.commands.names import names_of
 from monoscope.commands.open_run import OpenRun
 from monoscope.commands.progress import Reporter
-from monoscope.commands.run_folder import RunFolder, read_record, read_text
+from monoscope.commands.run_folder import RunFolder, read_text
 from monoscope.commands.terminal import someone_is_there
-from monoscope.errors import BrokenInput, MonoscopeError, WrongUse
-from monoscope.intervene.plan import parse_plan
-from monoscope.intervene.topic import text_words
-from monoscope.manifest import is_complete
+from monoscope.errors import WrongUse
 from monoscope.models import load_model
 
 if TYPE_CHECKING:
-    from monoscope.intervene import EachSteered
+    import uvicorn
+
     from monoscope.serve.asking import Served
-    from monoscope.serve.engine import Engine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,38 +74,82 @@ def serve(options: ServeOptions, *, reporter: Reporter | None = None) -> dict[st
         WrongUse: options contradict each other, or the address is not to be had.
         MissingInput, BrokenInput: a file is not there, or is none.
     """
+    with serving(options, reporter or Reporter()) as made:
+        with contextlib.suppress(KeyboardInterrupt):
+            made.run()
+        return {
+            "address": made.address,
+            "models": made.served.names(),
+            "tokens_written": made.served.engine.n_tokens,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """A run that is served."""
+
+    address: str
+    """Where it listens."""
+    served: "Served"
+    """What."""
+    server: "uvicorn.Server"
+    listening: socket
+
+    def run(self) -> None:
+        """Answer until Ctrl-C, or until :meth:`stop` is called from elsewhere."""
+        self.server.run(sockets=[self.listening])
+
+    def stop(self) -> None:
+        """Answer no more."""
+        self.server.should_exit = True
+
+
+@contextlib.contextmanager
+def serving(options: ServeOptions, reporter: Reporter) -> Iterator[Serving]:
+    """Inside the block, an address that is listened on; the page opens where a person is there.
+
+    Raises:
+        WrongUse, MissingInput, BrokenInput: as :func:`serve`.
+    """
     check(options)
     from monoscope.commands.exploring import explored
+    from monoscope.commands.offered import Offered, presets_of
     from monoscope.intervene import EachSteered
     from monoscope.serve.app import make_app
+    from monoscope.serve.asking import Served
     from monoscope.serve.engine import Engine, EngineOptions
     from monoscope.serve.guard import GuardOptions
     from monoscope.serve.server import listen, make_server
 
-    reporter = reporter or Reporter()
     limits = EngineOptions(slots=options.slots, queue=options.queue)
     token = None if options.no_token else options.token or secrets.token_urlsafe(24)
     guard = GuardOptions(token=token, host=options.host, names=options.name)
     folder = RunFolder(options.run)
     recipe = folder.recipe()
-    listening = listen(options.host, options.port)
-    with contextlib.closing(listening):
+    with contextlib.closing(listen(options.host, options.port)) as listening:
         opened = OpenRun(folder, recipe, reporter, lm=load_model(recipe.model, dtype=options.dtype))
         steered = EachSteered(opened.lm, None)
-        take_dictionary(opened, steered)
         with Engine(opened.lm, steered, limits) as engine:
-            served = what_is_served(options, opened, engine)
+            own = presets_of(options.presets) if options.presets else {}
+            offered = Offered(opened, steered, engine, own)
+            served = Served(
+                lm=opened.lm,
+                engine=engine,
+                rules_of=offered.rules,
+                presets=offered.presets,
+                chat_template=read_text(options.chat_template) if options.chat_template else None,
+                longest=options.longest or None,
+                created=int(time.time()),
+            )
             host = f"[{options.host}]" if ":" in options.host else options.host
             address = f"http://{host}:{listening.getsockname()[1]}"
             for line in greeting(address, token, served.names()):
                 reporter.say(line)
             if options.open and someone_is_there():
                 webbrowser.open(page_of(address, token))
-            seen = explored(opened, served.presets, before=lambda: take_dictionary(opened, steered))
+            seen = explored(opened, offered.presets, before=offered.renew)
             app = make_app(served, guard, seen, context=recipe.harvest.context)
-            with contextlib.suppress(KeyboardInterrupt):
-                make_server(app).run(sockets=[listening])
-            return {"address": address, "models": served.names(), "tokens_written": engine.n_tokens}
+            yield Serving(address=address, served=served, server=make_server(app), listening=listening)
 
 
 def serve_text(result: dict[str, Any]) -> str:
@@ -142,79 +183,6 @@ def missing_packages() -> list[str]:
 def can_serve() -> bool:
     """Whether what a server needs is installed."""
     return not missing_packages()
-
-
-def take_dictionary(opened: OpenRun, steered: "EachSteered") -> None:
-    """Steer with the run's dictionary as soon as there is one: a run may still be learning it.
-
-    Raises:
-        MismatchedArtefact, BrokenInput: it is another model's, or cannot be read.
-    """
-    if steered.dictionary is None and is_complete(opened.folder.dictionary):
-        steered.take(opened.model_dictionary)
-
-
-def what_is_served(options: ServeOptions, opened: OpenRun, engine: "Engine") -> "Served":
-    """The model, how requests name steerings, and the presets.
-
-    Raises:
-        MissingInput, BrokenInput: a file is not there, or is none.
-        WrongUse: a preset cannot be carried out.
-    """
-    from monoscope.serve.asking import Served
-
-    presets = shown_preset(opened.folder) | (presets_of(options.presets) if options.presets else {})
-    names = names_of(opened)
-    for name, told in presets.items():
-        try:
-            engine.check(parse_plan(told, names))
-        except MonoscopeError as error:
-            raise WrongUse(
-                f"the preset {name} cannot be carried out: {error.sentence}", error.hint
-            ) from error
-    names = replace(names, presets={name: parse_plan(told, names) for name, told in presets.items()})
-    return Served(
-        lm=opened.lm,
-        engine=engine,
-        rules_of=lambda told: parse_plan(told, names),
-        presets=presets,
-        chat_template=read_text(options.chat_template) if options.chat_template else None,
-        longest=options.longest or None,
-        created=int(time.time()),
-    )
-
-
-def shown_preset(folder: RunFolder) -> dict[str, Any]:
-    """The showcase's feature at the strength that it recommends, or that it showed; nothing without a showcase.
-
-    It is called by the first two words of its topic: ``Golden Gate Bridge`` is ``golden-gate``.
-    """
-    if not is_complete(folder.showcase):
-        return {}
-    shown = read_record(folder.showcase / "showcase.json")
-    name = "-".join(text_words(shown["query"])[:2])
-    if shown["feature"] is None or not name:
-        return {}
-    multiple = shown["recommended"] if shown["recommended"] is not None else shown["shown"]
-    return {name: {"edits": [{"feature": shown["feature"], "clamp": multiple}]}}
-
-
-def presets_of(path: Path) -> dict[str, Any]:
-    """Name -> steering.
-
-    Raises:
-        MissingInput, BrokenInput: the file is not there, or is none.
-    """
-    try:
-        presets = tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise BrokenInput(
-            f"{path} is no TOML: {error}", 'a preset is a line like calm = "2*412@generated"'
-        ) from error
-    for name, told in presets.items():
-        if not isinstance(told, str | dict | list):
-            raise BrokenInput(f"the preset {name} in {path} is {told!r}", "give a text or a table with edits")
-    return presets
 
 
 def page_of(address: str, token: str | None) -> str:

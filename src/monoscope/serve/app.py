@@ -134,7 +134,7 @@ def add_models(app: FastAPI, served: Served) -> None:
             id=name,
             created=served.created,
             max_model_len=served.lm.context,
-            steering=served.presets[preset] if preset else None,
+            steering=served.presets()[preset] if preset else None,
         )
 
     @app.get("/v1/models")

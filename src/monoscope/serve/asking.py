@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -34,8 +34,8 @@ class Served:
     """Writes the texts."""
     rules_of: RulesOf
     """Reads a request's steering."""
-    presets: Mapping[str, Steering] = field(default_factory=dict)
-    """Name -> steering: the model ``NAME:PRESET``."""
+    presets: Callable[[], Mapping[str, Steering]] = dict
+    """Name -> steering, as things stand: the model ``NAME:PRESET``."""
     chat_template: str | None = None
     """A Jinja template in place of the tokenizer's own."""
     longest: int | None = None
@@ -44,7 +44,7 @@ class Served:
     """When, in seconds since 1970."""
 
     def __post_init__(self) -> None:
-        for name in self.presets:
+        for name in self.presets():
             self.rules_of_preset(name)
 
     @cached_property
@@ -54,7 +54,7 @@ class Served:
 
     def names(self) -> list[str]:
         """What may be asked for as ``model``."""
-        return [self.lm.name, *(f"{self.lm.name}:{preset}" for preset in self.presets)]
+        return [self.lm.name, *(f"{self.lm.name}:{preset}" for preset in self.presets())]
 
     def preset_of(self, model: str) -> str:
         """The preset in a model's name; empty where there is none.
@@ -73,7 +73,7 @@ class Served:
         Raises:
             WrongUse, UnknownName, BrokenInput: it cannot be read, or not be carried out.
         """
-        return self._checked(self.presets[name])
+        return self._checked(self.presets()[name])
 
     def rules(self, body: Body) -> Rules:
         """What a request steers.
