@@ -1,7 +1,5 @@
 import io
 import threading
-from collections.abc import Callable
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -67,8 +65,7 @@ def test_a_person_explores_while_the_run_is_made(
         with httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=30) as http:
             told.append((when, http.get(f"{address}/api/run").raise_for_status().json()))
 
-    def make(folder: RunFolder, recipe: Recipe, *, on_page: Callable[[Path], None], **options: Any) -> Any:
-        on_page(folder.report)
+    def make(folder: RunFolder, recipe: Recipe, **options: Any) -> Any:
         ask("while")
         made = run.make(folder, recipe, **options)
         ask("after")

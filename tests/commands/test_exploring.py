@@ -56,7 +56,7 @@ def test_a_run_says_what_it_is(page: TestClient, complete_run: RunFolder, index:
         "showcase",
     ]
     assert all(stage["done"] for stage in told["stages"])
-    assert told["has"] == {"index": True, "labels": False, "evaluation": True, "model": True}
+    assert told["has"] == {"index": True, "labels": False, "evaluation": True, "model": True, "glimpse": True}
     assert told["presets"] == [{"name": "loud", "steering": "2*1"}]
     curve = page.get("/api/training").json()
     assert not curve["running"]

@@ -62,6 +62,17 @@ def test_activations_go_when_the_run_is_complete(tmp_path: Path) -> None:
     assert not folder.activations.exists()
 
 
+def test_the_status_says_whether_anybody_works_on_it(complete_run: RunFolder, run_copy: RunFolder) -> None:
+    assert complete_run.status == "complete"
+    run_copy.record(status="running")
+    assert run_copy.status == "stopped"
+    with run_copy.held():
+        assert run_copy.status == "running"
+    assert run_copy.status == "stopped"
+    with run_copy.held():
+        """Looking let go."""
+
+
 def test_a_held_run_says_by_whom(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     with folder.held(), pytest.raises(WrongUse, match=f"process {os.getpid()} is working"), folder.held():

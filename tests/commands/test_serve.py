@@ -144,10 +144,12 @@ def test_a_run_that_still_learns_is_served_and_grows(run_copy: RunFolder) -> Non
         with TestClient(
             make_app(served, GuardOptions(token=None), seen), base_url="http://localhost"
         ) as page:
-            told = page.get("/api/run").json()
+            assert page.get("/api/run").json()["status"] == "stopped"
+            with run_copy.held():
+                told = page.get("/api/run").json()
             assert told["status"] == "running"
             assert [stage["done"] for stage in told["stages"]] == [True, False, False, False, False]
-            assert set(told["has"].values()) == {False}
+            assert [name for name, there in told["has"].items() if there] == ["glimpse"]
             assert told["presets"] == []
             assert served.names() == [served.lm.name]
             assert page.get("/api/features").status_code == 404

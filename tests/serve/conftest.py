@@ -125,7 +125,7 @@ FACTS = {
     "n_tokens": 1000,
     "seed": 0,
     "stages": [{"name": "harvest", "seconds": 1.5, "done": True}],
-    "has": {"index": False, "labels": False, "evaluation": False, "model": True},
+    "has": {"index": False, "labels": False, "evaluation": False, "model": True, "glimpse": False},
     "showcase": None,
     "presets": [],
     "strengths": {},

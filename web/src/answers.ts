@@ -18,7 +18,7 @@ export interface Run {
   n_tokens: number;
   seed: number;
   stages: Stage[];
-  has: { index: boolean; labels: boolean; evaluation: boolean; model: boolean };
+  has: { index: boolean; labels: boolean; evaluation: boolean; model: boolean; glimpse: boolean };
   showcase: { feature: number; topic: string } | null;
   presets: { name: string; steering: unknown }[];
   /** Feature -> the clamp that its calibration recommended, a multiple of its largest activation. */

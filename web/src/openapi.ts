@@ -926,6 +926,8 @@ export interface components {
         Holds: {
             /** Evaluation */
             evaluation: boolean;
+            /** Glimpse */
+            glimpse: boolean;
             /** Index */
             index: boolean;
             /** Labels */
@@ -1463,8 +1465,11 @@ export interface components {
             site: string;
             /** Stages */
             stages: components["schemas"]["StageFacts"][];
-            /** Status */
-            status: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "complete" | "running" | "stopped";
             /** Strengths */
             strengths: {
                 [key: string]: number;

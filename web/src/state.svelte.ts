@@ -103,7 +103,8 @@ class Session {
 
   setRun(run: Run): void {
     const another = run.address !== this.run?.address;
-    this.run = run;
+    // What is the same stays the same object: nothing is drawn anew.
+    if (JSON.stringify(run) !== JSON.stringify(this.run)) this.run = run;
     if (another) this.lists = restored(recall(this.listsKey)) ?? emptyLists(this.words.lists.first);
   }
 

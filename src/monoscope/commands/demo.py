@@ -2,7 +2,7 @@
 
 import webbrowser
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -13,7 +13,7 @@ import tyro
 from monoscope.activations.harvest import HarvestOptions
 from monoscope.commands.progress import Reporter
 from monoscope.commands.recipe import BesideOptions, Recipe
-from monoscope.commands.run import make, run_text
+from monoscope.commands.run import make, prepared, run_text
 from monoscope.commands.run_folder import RunFolder
 from monoscope.commands.serve import ServeOptions, Serving, can_serve, serving
 from monoscope.commands.showcase import ShowcaseOptions
@@ -47,7 +47,7 @@ def demo_recipe() -> Recipe:
 class DemoOptions:
     """The built-in model and corpus: harvest, train, index, evaluate, turn a feature up, and look.
 
-    The explorer opens when there is something to look at, grows as the run does, and is served until Ctrl-C. Run again,
+    The explorer opens at once, grows as the run does, and is served until Ctrl-C. Run again,
     it opens what was made.
     """
 
@@ -64,26 +64,23 @@ def demo(options: DemoOptions, *, reporter: Reporter | None = None) -> dict[str,
     reporter = reporter or Reporter()
     folder = RunFolder(options.out)
     watched = options.open and someone_is_there()
-    with ExitStack() as held:
-        servers: list[Thread] = []
-
-        def look(page: Path) -> None:
-            if watched and can_serve():
-                served = held.enter_context(serving(ServeOptions(run=folder.path, port=0), reporter))
-                servers.append(held.enter_context(beside(served)))
-            elif watched:
-                webbrowser.open(page.as_uri())
-            else:
-                reporter.say(f"the page, which grows as the run does: {page}")
-
-        made = make(
-            folder, demo_recipe(), reporter=reporter, keep_activations=options.keep_activations, on_page=look
-        )
-        with suppress(KeyboardInterrupt):
-            for server in servers:
-                reporter.say("all is made, and the page stays open until Ctrl-C")
+    recipe = demo_recipe()
+    if watched and can_serve():
+        prepared(folder, recipe, reporter)
+        with serving(ServeOptions(run=folder.path, port=0), reporter) as served, beside(served) as server:
+            made = make(folder, recipe, reporter=reporter, keep_activations=options.keep_activations)
+            reporter.say("all is made, and the page stays open until Ctrl-C")
+            with suppress(KeyboardInterrupt):
                 server.join()
-    return made
+        return made
+
+    def look(page: Path) -> None:
+        if watched:
+            webbrowser.open(page.as_uri())
+        else:
+            reporter.say(f"the page, which grows as the run does: {page}")
+
+    return make(folder, recipe, reporter=reporter, keep_activations=options.keep_activations, on_page=look)
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def facts(run: OpenRun, presets: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": folder.name,
         "address": run.address,
-        "status": manifest.content["status"],
+        "status": folder.status,
         "site": str(run.site),
         "model": {"name": run.lm.name, "hash": run.lm.hash},
         "dictionary": {
@@ -83,6 +83,7 @@ def facts(run: OpenRun, presets: Mapping[str, Any]) -> dict[str, Any]:
             "labels": is_complete(folder.labels),
             "evaluation": is_complete(folder.evaluation),
             "model": is_complete(folder.dictionary),
+            "glimpse": folder.glimpse.is_file(),
         },
         "showcase": _showcase(run),
         "presets": [{"name": name, "steering": told} for name, told in presets.items()],

@@ -27,16 +27,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from monoscope.commands.lock import held, is_held
 from monoscope.commands.recipe import Recipe, check_same, read_recipe
 from monoscope.errors import BrokenInput, MismatchedArtefact, MissingInput, WrongUse
 from monoscope.manifest import Manifest, full_disk_is_said, is_complete, read_manifest, staged, write_manifest
 
-try:
-    import fcntl
-except ImportError:  # There is none on Windows, where two runs in one folder are not kept apart.
-    fcntl = None  # type: ignore[assignment]
+Status = Literal["complete", "running", "stopped"]
 
 RESULT, FIGURE = "result.json", "figure.svg"
 """Files of an analysis."""
@@ -214,20 +212,19 @@ class RunFolder:
             WrongUse: another process does.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("a+") as file:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError as error:
-                    file.seek(0)
-                    raise WrongUse(
-                        f"process {file.read() or '?'} is working on {self.path}",
-                        "wait for it, or give --out another folder",
-                    ) from error
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+        with held(self._lock, str(self.path)):
             yield
+
+    @property
+    def status(self) -> Status:
+        """``complete``, ``running`` while a process works on it, or ``stopped`` before its end."""
+        if self.complete:
+            return "complete"
+        return "running" if is_held(self._lock) else "stopped"
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / ".lock"
 
     def _what_it_is(self) -> str:
         """A hint for a folder that is no run."""

@@ -116,6 +116,7 @@ class Answers:
                 "labels": True,
                 "evaluation": self.evaluation is not None,
                 "model": True,
+                "glimpse": True,
             },
             "showcase": {"feature": 12, "topic": "golden_gate_bridge"} if self.has_index else None,
             "presets": [],

@@ -46,6 +46,11 @@ def test_home_follows_a_run_at_work(explorer):
     assert page.locator(".stages .now").inner_text().startswith("Train the dictionary")
     assert page.locator("nav a").all_inner_texts() == ["Home", "Tour", "Vectors"]
     assert "once the run has indexed them" in page.locator(".start").inner_text()
+    assert page.locator(".working").inner_text() == "This run is at work; the page follows it."
+    answers.status = "stopped"
+    page.wait_for_selector("text=stopped before its end")
+    answers.status = "running"
+    page.wait_for_selector(".working")
     answers.status, answers.has_index, answers.evaluation = "complete", True, evaluation()
     page.wait_for_selector(".metric")
     assert page.locator(".stages .done").count() == 3

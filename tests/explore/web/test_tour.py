@@ -7,7 +7,7 @@ import pytest
 from explore.web.answers import Answers, evaluation
 from explore.web.browsing import REFUSED, check_accessible, until
 from explore.web.model import Model
-from explore.web.tour import HOSTILE, nothing
+from explore.web.tour import HOSTILE, neuron, nothing, tour
 
 STEPS = ("toy", "pair", "bigger", "splitting", "universality", "bridge", "limits")
 
@@ -178,6 +178,22 @@ def test_what_a_run_has_not_is_said_in_a_sentence(explorer):
         assert f"monoscope {command}" in text
     assert not re.search(r"\b(null|undefined|NaN)\b|–", text)
     learnt(page)
+
+
+def test_it_grows_with_the_run(explorer):
+    """What is coming is said to come, and what a reader wrote stays when it is there."""
+    answers = Answers(status="running", has_index=False, tour=nothing() | {"neuron": neuron()})
+    page = opened(explorer, answers=answers, expected=(REFUSED,)).page
+    assert "comes with a later step of the run: Index the features" in page.locator("#tour-pair").inner_text()
+    page.locator("#tour-pair input").first.fill("numbers?")
+    answers.tour, answers.status, answers.has_index = tour(), "complete", True
+    page.wait_for_selector("#tour-pair .ours")
+    assert page.locator("#tour-pair input").first.input_value() == "numbers?"
+    assert page.locator("#tour-strength").input_value() == "2.5"
+    assert "later step" not in page.locator(".tour").inner_text()
+    asked = len(answers.asked)
+    page.wait_for_timeout(2500)
+    assert len(answers.asked) == asked
 
 
 def test_a_step_has_an_address_and_the_list_follows(explorer):

@@ -13,6 +13,7 @@ export const en = {
   close: "Close",
   retry: "Try again",
   loading: "Loading…",
+  coming: (stage: string) => `This comes with a later step of the run: ${stage}.`,
   nowhere: { title: "There is no such page", text: "The address names a screen that this page does not have.", home: "Go to Home" },
 
   gate: {
@@ -78,6 +79,7 @@ export const en = {
     now: "under way",
     waiting: "not yet",
     running: "This run is at work; the page follows it.",
+    stopped: "This run stopped before its end. The same command goes on with it.",
     training: "Training",
     trainingNote: "Variance unexplained while the dictionary learnt, on a logarithmic axis of tokens; lower is better.",
     trainingAxis: "tokens seen",

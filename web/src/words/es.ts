@@ -15,6 +15,7 @@ export const es: Words = {
   close: "Cerrar",
   retry: "Reintentar",
   loading: "Cargando…",
+  coming: (stage) => `Esto llega con un paso posterior de la ejecución: ${stage}.`,
   nowhere: { title: "Esta página no existe", text: "La dirección nombra una pantalla que no hay aquí.", home: "Ir al inicio" },
 
   gate: {
@@ -79,6 +80,7 @@ export const es: Words = {
     now: "en curso",
     waiting: "pendiente",
     running: "La ejecución está en marcha; la página la sigue.",
+    stopped: "Esta ejecución se detuvo antes de terminar. La misma orden la continúa.",
     training: "Entrenamiento",
     trainingNote: "Varianza sin explicar mientras aprendía el diccionario, con los tokens en escala logarítmica; mejor cuanto menor.",
     trainingAxis: "tokens vistos",

@@ -53,6 +53,8 @@ class Holds(BaseModel):
     evaluation: bool
     model: bool
     """Whether the model is served with a dictionary: it reads texts and writes them steered."""
+    glimpse: bool
+    """Whether a neuron was looked at, before anything was learnt."""
 
 
 class ShowcaseFacts(BaseModel):
@@ -75,8 +77,8 @@ class RunFacts(BaseModel):
     name: str
     address: str
     """``MODEL/SITE/DICTIONARY``."""
-    status: str
-    """``running`` or ``complete``."""
+    status: Literal["complete", "running", "stopped"]
+    """``running`` while a process works on it; ``stopped`` where none does and it is not complete."""
     site: str
     model: ModelFacts
     dictionary: DictionaryFacts
