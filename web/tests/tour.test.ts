@@ -104,7 +104,7 @@ describe("a family", () => {
 });
 
 describe("a neuron's texts", () => {
-  const neuron = { neuron: 1, block: null, n_tokens: 1, n_neurons: null, rows: [{ tokens: ["a", "b", "\u202ec", "d", "e"], values: [0, 1, 5, -1, 0] }, { tokens: [], values: [] }] };
+  const neuron = { neuron: 1, block: 2, n_tokens: 1, n_neurons: 8, rows: [{ tokens: ["a", "b", "\u202ec", "d", "e"], values: [0, 1, 5, -1, 0] }, { tokens: [], values: [] }] };
 
   it("are cut around the strongest token", () => {
     const examples = neuronExamples(neuron, 1);

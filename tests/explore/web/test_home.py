@@ -47,6 +47,8 @@ def test_home_follows_a_run_at_work(explorer):
     assert page.locator("nav a").all_inner_texts() == ["Home", "Tour", "Vectors"]
     assert "once the run has indexed them" in page.locator(".start").inner_text()
     assert page.locator(".working").inner_text() == "This run is at work; the page follows it."
+    assert "Neuron 113 of layer 2" in page.locator(".first-look").inner_text()
+    assert page.locator(".first-look .most.s10").count() > 0
     answers.status = "stopped"
     page.wait_for_selector("text=stopped before its end")
     answers.status = "running"
@@ -54,6 +56,7 @@ def test_home_follows_a_run_at_work(explorer):
     answers.status, answers.has_index, answers.evaluation = "complete", True, evaluation()
     page.wait_for_selector(".metric")
     assert page.locator(".stages .done").count() == 3
+    assert page.locator(".first-look").count() == 0
     assert page.locator("nav a").all_inner_texts() == ["Home", "Tour", "Features", "Lens", "Steer", "Vectors"]
 
 

@@ -42,6 +42,10 @@ export const en = {
     search: "Search features",
     searchExample: "a word, a phrase, a token",
     searchGo: "Search",
+    firstLook: {
+      title: "A first look inside",
+      note: "One neuron of the model, and the texts that excite it most. What do they have in common? That is why features are learnt.",
+    },
     noIndex: "Features can be looked at once the run has indexed them.",
     card: "How good are the features?",
     cardNote: "Each row is one question. The orange dot is this dictionary with its 95 % interval; the others are what simpler units score on the same text. A dictionary is worth something where it beats them.",

@@ -43,6 +43,10 @@ export const es: Words = {
     search: "Buscar rasgos",
     searchExample: "una palabra, una frase, un token",
     searchGo: "Buscar",
+    firstLook: {
+      title: "Una primera mirada dentro",
+      note: "Una neurona del modelo y los textos que más la excitan. ¿Qué tienen en común? Por eso se aprenden rasgos.",
+    },
     noIndex: "Los rasgos podrán verse cuando la ejecución los haya indexado.",
     card: "¿Son buenos los rasgos?",
     cardNote: "Cada fila es una pregunta. El punto naranja es este diccionario con su intervalo del 95 %; los demás, lo que consiguen unidades más simples con el mismo texto. Un diccionario vale la pena allí donde las supera.",

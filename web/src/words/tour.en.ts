@@ -52,7 +52,7 @@ export const tour = {
       "This is why a single neuron is hard to read: whatever shares it also excites it. A [[feature]] is an attempt to undo the sharing.",
       "Below are the texts that excite a neuron of this model most, and those that excite one of its features most. A text comes in pieces, called [[tokens|token]]; the fuller a token's colour, the larger the [[activation]] there.",
     ],
-    neuron: (number: string, layer: string | null) => (layer === null ? `Neuron ${number}` : `Neuron ${number} of layer ${layer}`),
+    neuron: (number: string, layer: string) => `Neuron ${number} of layer ${layer}`,
     neuronOf: (all: string, tokens: string) => `One of ${all}, read over ${tokens} tokens.`,
     feature: (number: string) => `Feature ${number}`,
     question: "What do these have in common?",

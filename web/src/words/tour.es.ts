@@ -51,7 +51,7 @@ export const tour: TourWords = {
       "Por eso cuesta leer una neurona suelta: la excita todo lo que la comparte. Un [[rasgo|feature]] es un intento de deshacer ese reparto.",
       "Abajo están los textos que más excitan a una neurona de este modelo y los que más excitan a uno de sus rasgos. El texto viene en trozos llamados [[tokens|token]]; cuanto más intenso el color de un token, mayor la [[activación|activation]] en él.",
     ],
-    neuron: (number, layer) => (layer === null ? `Neurona ${number}` : `Neurona ${number} de la capa ${layer}`),
+    neuron: (number, layer) => `Neurona ${number} de la capa ${layer}`,
     neuronOf: (all, tokens) => `Una de ${all}, leída en ${tokens} tokens.`,
     feature: (number) => `Rasgo ${number}`,
     question: "¿Qué tienen en común?",
