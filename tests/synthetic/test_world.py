@@ -170,6 +170,7 @@ def test_sums_are_right_and_code_parses(documents):
         compile(block, "block", "exec")
 
 
+@pytest.mark.slow
 def test_frequencies_span_two_orders_of_magnitude_and_the_bridge_has_its_share():
     documents = list(world_documents(3000, seed=3))
     total = sum(len(document.text) for document in documents)

@@ -67,11 +67,11 @@ def trained(sparsifier: Sparsifier, penalty: Penalty, n_steps: int, learning_rat
     ("sparsifier", "penalty"),
     [
         pytest.param(ReLU(), L1(0.1), id="cheap"),
-        pytest.param(ReLU(), L1(10.0), id="dear"),
-        pytest.param(ReLU(), Power(), id="power"),
+        pytest.param(ReLU(), L1(10.0), id="dear", marks=pytest.mark.slow),
+        pytest.param(ReLU(), Power(), id="power", marks=pytest.mark.slow),
         pytest.param(JumpReLU(), L0(), id="jumprelu"),
-        pytest.param(JumpReLU(through_values=True), Tanh(), id="tanh"),
-        pytest.param(Gated(), Gate(), id="gated"),
+        pytest.param(JumpReLU(through_values=True), Tanh(), id="tanh", marks=pytest.mark.slow),
+        pytest.param(Gated(), Gate(), id="gated", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_ends_at_its_target(sparsifier: Sparsifier, penalty: Penalty) -> None:

@@ -132,6 +132,7 @@ def test_two_seeds_find_the_same_directions(tied: SparseAutoencoder) -> None:
     assert best_cosines(*random).median() < 0.6
 
 
+@pytest.mark.slow
 def test_topk_loses_most_features_where_nothing_helps_them() -> None:
     """Measured: .46 recovered, .65 dead (.40 and .68 with another seed)."""
     result = found(learn(TopK(3), UNTIED, as_they_are=True))
@@ -145,6 +146,7 @@ def test_the_auxiliary_loss_finds_what_is_lost() -> None:
     assert result.recovered >= 0.8
 
 
+@pytest.mark.slow
 def test_resampling_finds_what_is_lost() -> None:
     """Newcomers must be as strong as the others to be among the largest. Measured: .99 recovered."""
     resampling = Resampling(encoder_norm=1.0)
@@ -257,14 +259,8 @@ def test_matryoshka_absorbs_less_and_explains_less() -> None:
     assert matryoshka[1] < plain[1]
 
 
-@pytest.mark.parametrize(
-    "sparsifier",
-    [
-        pytest.param(ReLU(), id="relu"),
-        pytest.param(JumpReLU(), id="jumprelu", marks=pytest.mark.slow),
-        pytest.param(Gated(), id="gated", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("sparsifier", [ReLU(), JumpReLU(), Gated()], ids=["relu", "jumprelu", "gated"])
 def test_the_price_of_activity_finds_its_target(sparsifier: Sparsifier) -> None:
     """Target 4, measured: 3.8 for ReLU, 3.9 for JumpReLU and Gated."""
     training = replace(SHORT, n_tokens=1000 * 256, objective=Objective(target_l0=4.0))
