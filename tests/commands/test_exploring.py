@@ -48,6 +48,7 @@ def test_a_run_says_what_it_is(page: TestClient, complete_run: RunFolder, index:
     assert told["status"] == "complete"
     assert f"{told['address']}#3" == index.address(3)
     assert told["dictionary"]["n_features"] == index.n_features
+    assert told["dictionary"]["hash"] == index.manifest.parents["dictionary"]
     assert [stage["name"] for stage in told["stages"]] == [
         "harvest",
         "train",

@@ -120,7 +120,7 @@ FACTS = {
     "status": "running",
     "site": SITE,
     "model": {"name": "tiny", "hash": "0"},
-    "dictionary": {"n_features": N_FEATURES, "sparsifier": "topk", "k": 6, "d_model": 32},
+    "dictionary": {"n_features": N_FEATURES, "sparsifier": "topk", "k": 6, "d_model": 32, "hash": None},
     "corpus": "builtin",
     "n_tokens": 1000,
     "seed": 0,

@@ -809,6 +809,8 @@ export interface components {
         DictionaryFacts: {
             /** D Model */
             d_model: number;
+            /** Hash */
+            hash: string | null;
             /** K */
             k?: number | null;
             /** N Features */

@@ -102,10 +102,10 @@ class Session {
   }
 
   setRun(run: Run): void {
-    const another = run.address !== this.run?.address;
+    const before = this.listsKey;
     // What is the same stays the same object: nothing is drawn anew.
     if (JSON.stringify(run) !== JSON.stringify(this.run)) this.run = run;
-    if (another) this.lists = restored(recall(this.listsKey)) ?? emptyLists(this.words.lists.first);
+    if (this.listsKey !== before) this.lists = restored(recall(this.listsKey)) ?? emptyLists(this.words.lists.first);
   }
 
   /** Fetch the run again, as when it has got another vector. */
@@ -115,7 +115,7 @@ class Session {
 
   /** Lists hold numbers of one dictionary, so each run has its own. */
   private get listsKey(): string {
-    return `monoscope.lists ${this.run?.model.hash ?? ""} ${this.run?.address ?? ""}`;
+    return `monoscope.lists ${this.run?.model.hash ?? ""} ${this.run?.address ?? ""} ${this.run?.dictionary?.hash ?? ""}`;
   }
 
   setLists(lists: Lists): void {

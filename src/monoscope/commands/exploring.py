@@ -65,6 +65,7 @@ def facts(run: OpenRun, presets: Mapping[str, Any]) -> dict[str, Any]:
             "sparsifier": record["sparsifier"]["name"],
             "k": record["sparsifier"].get("k"),
             "d_model": run.lm.width(run.site),
+            "hash": run.dictionary_hash if is_complete(folder.dictionary) else None,
         },
         "corpus": recipe.corpus,
         "n_tokens": recipe.training.n_tokens,

@@ -38,6 +38,7 @@ class Answers:
 
     n_features: int = 100_000
     status: str = "complete"
+    dictionary: str = "050021ad568b316c"
     has_index: bool = True
     snapshots: int = 0
     """Checkpoints of the training at which one feature was looked at."""
@@ -101,7 +102,7 @@ class Answers:
                 "sparsifier": "topk",
                 "k": 16,
                 "d_model": 256,
-                "hash": "050021ad568b316c",
+                "hash": self.dictionary,
             },
             "corpus": "builtin",
             "n_tokens": 2_000_000,

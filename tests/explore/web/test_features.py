@@ -128,7 +128,8 @@ def test_the_keyboard_goes_from_the_table_to_a_feature_and_back(explorer):
 
 
 def test_lists_are_kept_and_linked_and_go_through_files(explorer, tmp_path):
-    page = explorer("#/features?sort=feature").page
+    made = explorer("#/features?sort=feature")
+    page = made.page
     page.wait_for_selector(".grid .body a")
     for row in (3, 1):
         page.locator(f"#row-{row} .star").click()
@@ -153,3 +154,7 @@ def test_lists_are_kept_and_linked_and_go_through_files(explorer, tmp_path):
     page.reload()
     page.wait_for_selector(".lists option", state="attached")
     assert page.locator(".lists option").all_text_contents() == ["Starred (2)", "<i>x (1)"]
+    made.answers.dictionary = "another0"
+    page.reload()
+    page.wait_for_selector(".lists option", state="attached")
+    assert page.locator(".lists option").all_text_contents() == ["Starred (0)"]

@@ -34,6 +34,8 @@ class DictionaryFacts(BaseModel):
     """Features per token, where the sparsifier has a number of them."""
     d_model: int
     """Width of the place in the model."""
+    hash: str | None
+    """Its content hash; None before it is made."""
 
 
 class StageFacts(BaseModel):
